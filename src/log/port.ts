@@ -1,0 +1,65 @@
+import type { OutboxEntry, Effect } from '../model/effect.js';
+import type { LogRecordType } from '../model/log-record.js';
+
+/** A record as the log holds it: a type and opaque bytes (JSON text, UTF-8). */
+export interface RawRecord {
+  type: LogRecordType;
+  data: Uint8Array;
+}
+
+/** A record with its place. Positions rise by one without gaps, starting at 1. */
+export interface LogEntry extends RawRecord {
+  position: number;
+}
+
+/** One ordered, durable log of one partition. */
+export interface Log {
+  /** Position of the last committed record; 0 when empty. */
+  readonly head: number;
+  /** Position of the oldest record still held; `head + 1` when none. */
+  readonly tail: number;
+  /**
+   * Appends all records in order, next to each other, or none. Concurrent appends share one commit (group commit).
+   *
+   * @returns position of the first appended record, once it is durable
+   * @throws LogFullError when the reserve of disk space is reached; the caller answers 503
+   */
+  append(records: readonly RawRecord[]): Promise<number>;
+  /** Committed records from `from` (inclusive) on, at most `max`, oldest first. Never a record twice, never a gap. */
+  read(from: number, max: number): LogEntry[];
+  /** Resolves as soon as a record beyond `position` is committed, or the signal aborts. */
+  waitBeyond(position: number, signal: AbortSignal): Promise<void>;
+  /** Drops records before `position`. Readers must have passed it. */
+  truncateBefore(position: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** One change of the scoring state, moved together with the position that caused it. */
+export interface StateCommit {
+  /** Next position that scoring will read. */
+  nextPosition: number;
+  puts: { key: string; value: Uint8Array }[];
+  deletes: string[];
+  effects: Effect[];
+}
+
+/** Durable scoring state, and the outbox beside it: one transaction moves both. */
+export interface ScoringStore {
+  /** Next position scoring has to read; 1 at first. */
+  readonly nextPosition: number;
+  get(key: string): Uint8Array | undefined;
+  /** All keys with the prefix, in key order. */
+  entries(prefix: string): Iterable<{ key: string; value: Uint8Array }>;
+  /** @returns the outbox entries written, in order, once durable */
+  commit(change: StateCommit): Promise<OutboxEntry[]>;
+  /** Outbox entries with a sequence greater than `after`, oldest first. */
+  outbox(after: number, max: number): OutboxEntry[];
+  /** Sequence of the newest outbox entry; 0 when there was none. */
+  readonly outboxHead: number;
+  waitForOutbox(after: number, signal: AbortSignal): Promise<void>;
+  /** Drops outbox entries up to and including `sequence`. */
+  trimOutbox(sequence: number): Promise<void>;
+  /** Durable cursor of another reader (storing, notifying). 0 when unknown. */
+  cursor(name: string): number;
+  setCursor(name: string, value: number): Promise<void>;
+}

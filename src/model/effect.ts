@@ -1,0 +1,27 @@
+import type { BaselineVersion } from './baseline.js';
+import type { Command, CommandEvent, Restriction } from './command.js';
+import type { Incident } from './incident.js';
+import type { Signal } from './signal.js';
+import type { WindowSummary } from './window.js';
+
+/**
+ * What scoring gives to the world. Effects leave only through the outbox, in the transaction that moves the position
+ * and the state, so that a crash neither loses nor doubles one. `incident` and `command` carry the whole current
+ * object: a later effect with the same id replaces an earlier one.
+ */
+export type Effect =
+  | { type: 'signal'; value: Signal }
+  | { type: 'incident'; value: Incident }
+  | { type: 'command'; value: Command }
+  | { type: 'command-event'; value: CommandEvent }
+  | { type: 'restriction'; value: Restriction }
+  | { type: 'baseline'; value: BaselineVersion }
+  | { type: 'window'; value: WindowSummary };
+
+export type EffectType = Effect['type'];
+
+/** An effect with its place in the outbox. Sequence numbers rise by one and are never used twice. */
+export interface OutboxEntry {
+  sequence: number;
+  effect: Effect;
+}

@@ -1,0 +1,52 @@
+import type { Signal } from './signal.js';
+
+export const SEVERITIES = ['low', 'medium', 'high', 'critical'] as const;
+export type Severity = (typeof SEVERITIES)[number];
+
+export const INCIDENT_STATUSES = ['open', 'contained', 'closed'] as const;
+export type IncidentStatus = (typeof INCIDENT_STATUSES)[number];
+
+/** One line of an incident's history. */
+export interface TimelineEntry {
+  time: number;
+  stream: 'reasoning' | 'action' | 'governance' | 'metric' | 'parallax';
+  text: string;
+  /** The observation, signal or command behind it. */
+  refId: string;
+}
+
+/** How the risk came about, term by term, so that a person can add it up. */
+export interface RiskTerm {
+  label: string;
+  nats: number;
+}
+
+/** Correlated signals about one session (or agent, where there is no session). */
+export interface Incident {
+  /** Deterministic: the same log gives the same id. */
+  id: string;
+  tenant: string;
+  agentId: string;
+  sessionId?: string;
+  openedAt: number;
+  updatedAt: number;
+  status: IncidentStatus;
+  severity: Severity;
+  title: string;
+  /** Highest combined evidence so far, nats; never saturated. */
+  riskNats: number;
+  /** The threshold it crossed, nats, and where that comes from. */
+  thresholdNats: number;
+  budget: number;
+  /** Seq of the observation at which the incident was opened. */
+  openedSeq?: number;
+  arithmetic: RiskTerm[];
+  signals: Signal[];
+  timeline: TimelineEntry[];
+  emitters: string[];
+  /** True where it was opened by a broken invariant. */
+  violation: boolean;
+  commandIds: string[];
+  verdict?: string;
+  closedBy?: string;
+}

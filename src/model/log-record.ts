@@ -1,0 +1,81 @@
+import type { Observation, Payload } from './observation.js';
+
+/** Wall-clock time enters scoring only through these, so that a replayed log gives the same windows. */
+export interface Tick {
+  /** Processing time, epoch ms. */
+  now: number;
+}
+
+/** A person's judgement of an incident. */
+export interface Verdict {
+  time: number;
+  tenant: string;
+  incidentId: string;
+  verdict: 'true-positive' | 'false-positive' | 'benign-expected';
+  by: string;
+  note?: string;
+}
+
+/** A gateway confirms a command with the state it now enforces. */
+export interface Acknowledgement {
+  time: number;
+  tenant: string;
+  commandId: string;
+  /** Principal of the gateway. */
+  gatewayId: string;
+  /** What the gateway says it now enforces for the command's subject. */
+  effective: 'enforced' | 'lifted' | 'rejected';
+  detail?: string;
+}
+
+/** A person contains an agent by hand, or lifts a containment. */
+export interface OperatorOrder {
+  time: number;
+  tenant: string;
+  order: 'contain' | 'lift';
+  /** For `lift`. */
+  commandId?: string;
+  /** For `contain`. */
+  action?: 'revoke-session' | 'freeze-tool';
+  agentId?: string;
+  sessionId?: string;
+  tool?: string;
+  by: string;
+  reason: string;
+}
+
+/** Something that scoring adopts from here on: it is part of the log so that replay adopts it at the same place. */
+export interface Activation {
+  time: number;
+  /** `learning`: on or frozen; `calibrate`: thresholds are recomputed now; `detectors`: the set's content hash. */
+  what: 'learning' | 'calibrate' | 'detectors';
+  value: string;
+}
+
+/** A record that intake refused, kept so that nothing is lost silently. */
+export interface DeadLetter {
+  id: string;
+  time: number;
+  tenant: string;
+  principalId: string;
+  /** Path of the offending field, or empty when the record could not be read at all. */
+  field: string;
+  reason: string;
+  /** SHA-256 of the raw bytes, hex. */
+  hash: string;
+  /** The beginning of the raw record, redacted and bounded. */
+  excerpt: string;
+}
+
+/** Everything that lies in the log. Scoring reads all but `payload` and `dead-letter`; storing reads what it keeps. */
+export type LogRecord =
+  | { type: 'observation'; value: Observation }
+  | { type: 'payload'; value: Payload }
+  | { type: 'tick'; value: Tick }
+  | { type: 'verdict'; value: Verdict }
+  | { type: 'ack'; value: Acknowledgement }
+  | { type: 'order'; value: OperatorOrder }
+  | { type: 'activation'; value: Activation }
+  | { type: 'dead-letter'; value: DeadLetter };
+
+export type LogRecordType = LogRecord['type'];
