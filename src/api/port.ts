@@ -1,0 +1,68 @@
+import type { Command, Restriction } from '../model/command.js';
+import type { Incident, IncidentStatus } from '../model/incident.js';
+import type { OutboxEntry } from '../model/effect.js';
+import type { Acknowledgement, OperatorOrder, Verdict } from '../model/log-record.js';
+import type { Principal } from '../model/principal.js';
+import type { CheckAnswer, CheckRequest, IntakeReport, Refusal } from '../model/wire.js';
+
+/** A record as it came in, before it is known to be good. `bytes` is its size on the wire. */
+export interface IncomingRecord {
+  index: number;
+  value: unknown;
+  bytes: number;
+}
+
+/** Takes records in. Declared here by its consumer; built in `normalize/`, handed over by `app.ts`. */
+export interface Intake {
+  /**
+   * Normalises, derives, redacts and logs. Resolves when the log has committed everything that was accepted and the
+   * dead letters of everything that was refused.
+   *
+   * @param refused records that the parser already refused, with their raw text
+   * @throws OverloadError (lib/overload.ts) when too much is pending (429) or the log is full (503)
+   */
+  accept(
+    records: readonly IncomingRecord[],
+    refused: readonly (Refusal & { raw: string })[],
+    principal: Principal,
+  ): Promise<IntakeReport>;
+}
+
+/** Answers gateways that ask. */
+export interface Checker {
+  /** Logs the attempt, has it scored in the event lane and answers within the deadline. */
+  check(request: CheckRequest, principal: Principal): Promise<CheckAnswer>;
+}
+
+/** Read side of scoring's own state: what is open now. History comes from ClickHouse. */
+export interface IncidentBoard {
+  list(filter: { tenant: string; status?: IncidentStatus; agentId?: string; limit: number }): Incident[];
+  get(tenant: string, id: string): Incident | undefined;
+}
+
+/** Read side of command state. */
+export interface CommandBoard {
+  /** Full current restriction state of a tenant's agents. */
+  restrictions(tenant: string): Restriction[];
+  list(filter: { tenant: string; limit: number }): Command[];
+  get(tenant: string, id: string): Command | undefined;
+  /** Sequence up to which `restrictions` is true; a subscriber continues after it. */
+  readonly sequence: number;
+  /** Effects of type `command` and `restriction` after a sequence, oldest first; waits until there is one. */
+  changesAfter(sequence: number, signal: AbortSignal): Promise<OutboxEntry[]>;
+  /** Oldest sequence still held: a subscriber that is further behind gets the full state again. */
+  readonly oldestSequence: number;
+}
+
+/** Writes records that people and gateways cause. Resolves when the log has committed them. */
+export interface Journal {
+  acknowledge(ack: Acknowledgement): Promise<void>;
+  verdict(verdict: Verdict): Promise<void>;
+  order(order: OperatorOrder): Promise<void>;
+}
+
+/** What `/healthz` and `/v1/status` show. */
+export interface StatusBoard {
+  status(): Record<string, unknown>;
+  ready(): boolean;
+}

@@ -1,0 +1,251 @@
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { parse as parseYaml } from 'yaml';
+import { z } from 'zod';
+import { STREAMS } from './model/observation.js';
+
+/** What a key may do. `ingest` writes observations; `gateway` also asks, subscribes and acknowledges. */
+export const ROLES = ['ingest', 'gateway', 'viewer', 'analyst', 'responder', 'admin'] as const;
+export type Role = (typeof ROLES)[number];
+
+const keySchema = z
+  .strictObject({
+    id: z.string().min(1).max(64),
+    role: z.enum(ROLES),
+    tenant: z.string().min(1).max(64).default('default'),
+    streams: z.array(z.enum(STREAMS)).default([]),
+    /** Agent ids this key may speak for; `*` alone means any, a trailing `*` a prefix. */
+    agents: z.array(z.string().min(1).max(256)).default(['*']),
+    secretEnv: z.string().min(1).exactOptional(),
+    secretFile: z.string().min(1).exactOptional(),
+    /** SHA-256 of the secret, hex: lets the file be shared without giving the key away. */
+    secretSha256: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/)
+      .exactOptional(),
+  })
+  .refine((k) => [k.secretEnv, k.secretFile, k.secretSha256].filter((s) => s !== undefined).length === 1, {
+    message: 'give exactly one of secretEnv, secretFile, secretSha256',
+  });
+
+const ms = (fallback: number) => z.number().int().positive().default(fallback);
+
+const configSchema = z.strictObject({
+  dataDir: z.string().min(1).default('parallax-data'),
+  /** `observe`: everything is scored and shown, commands are only proposed. `act`: commands are sent. */
+  mode: z.enum(['observe', 'act']).default('observe'),
+  http: z
+    .strictObject({
+      host: z.string().default('127.0.0.1'),
+      port: z.number().int().min(0).max(65535).default(7700),
+      maxBodyBytes: z
+        .number()
+        .int()
+        .positive()
+        .default(16 * 1024 * 1024),
+      maxRecordBytes: z
+        .number()
+        .int()
+        .positive()
+        .default(1024 * 1024),
+      maxRecordsPerRequest: z.number().int().positive().default(20_000),
+      maxDepth: z.number().int().positive().default(32),
+      /** Bytes taken in but not yet committed; above it intake answers 429. */
+      maxPendingBytes: z
+        .number()
+        .int()
+        .positive()
+        .default(64 * 1024 * 1024),
+      maxStreamsPerKey: z.number().int().positive().default(32),
+      heartbeatMs: ms(15_000),
+    })
+    .prefault({}),
+  keys: z.array(keySchema).default([]),
+  check: z
+    .strictObject({
+      deadlineMs: ms(250),
+      /** Answer when the deadline passes before scoring answered. */
+      onTimeout: z.enum(['allow', 'hold', 'deny']).default('hold'),
+    })
+    .prefault({}),
+  clickhouse: z
+    .strictObject({
+      /** `embedded`, or the URL of a server. */
+      url: z.string().default('embedded'),
+      username: z.string().default('default'),
+      passwordEnv: z.string().exactOptional(),
+      database: z
+        .string()
+        .regex(/^[A-Za-z_][A-Za-z0-9_]{0,62}$/)
+        .default('parallax'),
+      observationDays: z.number().int().positive().default(90),
+      payloadDays: z.number().int().positive().default(7),
+    })
+    .prefault({}),
+  log: z
+    .strictObject({
+      mapBytes: z
+        .number()
+        .int()
+        .positive()
+        .default(64 * 1024 ** 3),
+      retainBytes: z
+        .number()
+        .int()
+        .positive()
+        .default(8 * 1024 ** 3),
+      reserveBytes: z
+        .number()
+        .int()
+        .positive()
+        .default(256 * 1024 ** 2),
+    })
+    .prefault({}),
+  join: z
+    .strictObject({
+      windowMs: ms(60_000),
+      /** How far behind the newest event an emitter's events may come. */
+      outOfOrderMs: ms(5_000),
+      allowedLatenessMs: ms(60_000),
+      /** Processing time without events after which an emitter no longer holds the watermark back. */
+      idleMs: ms(60_000),
+      /** Event time without events after which a session counts as ended. */
+      sessionTimeoutMs: ms(30 * 60_000),
+      maxFutureMs: ms(60_000),
+      maxSessions: z.number().int().positive().default(100_000),
+      maxWindows: z.number().int().positive().default(200_000),
+    })
+    .prefault({}),
+  detection: z
+    .strictObject({
+      /** Share of clean sessions that may raise an incident. */
+      falseAlarmBudget: z.number().gt(0).lt(0.5).default(0.01),
+      detectorsDir: z.string().default('detectors'),
+      baselinesDir: z.string().default('baselines'),
+      maxAgents: z.number().int().positive().default(100_000),
+    })
+    .prefault({}),
+  respond: z
+    .strictObject({
+      containmentMs: ms(60 * 60_000),
+      acknowledgeMs: ms(5_000),
+      maxCommandsPerMinute: z.number().int().positive().default(20),
+      neverAct: z.array(z.string()).default([]),
+    })
+    .prefault({}),
+  logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+});
+
+export type Config = z.infer<typeof configSchema>;
+export type KeyConfig = Config['keys'][number];
+
+/** A configuration that cannot be used; the message names file, path and fix. */
+export class ConfigError extends Error {
+  override name = 'ConfigError';
+}
+
+const ENV_PREFIX = 'PARALLAX_';
+/** Environment names with the prefix that are not configuration paths. */
+const ENV_RESERVED = new Set(['PARALLAX_CONFIG', 'PARALLAX_DATA', 'PARALLAX_KEY', 'PARALLAX_URL']);
+
+/**
+ * Reads one YAML file (optional) and the environment over it, and checks the whole.
+ *
+ * `PARALLAX_HTTP__PORT=8080` overrides `http.port`; two underscores separate the levels, case does not matter.
+ *
+ * @param file path of the YAML file, or undefined for defaults and environment only
+ * @param env usually `process.env`
+ * @throws ConfigError naming file, path and fix
+ */
+export function loadConfig(file: string | undefined, env: NodeJS.ProcessEnv): Config {
+  const raw = file === undefined ? {} : readYamlObject(file);
+  const secrets = secretVariables(raw);
+  for (const [name, value] of Object.entries(env)) {
+    if (!name.startsWith(ENV_PREFIX) || value === undefined || ENV_RESERVED.has(name) || secrets.has(name)) continue;
+    setPath(raw, name, value);
+  }
+  const parsed = configSchema.safeParse(raw);
+  if (!parsed.success) throw new ConfigError(describeIssues(file ?? 'environment', parsed.error));
+  const config = parsed.data;
+  if (file !== undefined) config.dataDir = resolve(dirname(file), config.dataDir);
+  return config;
+}
+
+/** Reads a YAML file that must hold one object. @throws ConfigError naming the file and the line */
+export function readYamlObject(file: string): Record<string, unknown> {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new ConfigError(`${file}: cannot be read (${errorCode(error)}); check the path and its permissions`);
+  }
+  let value: unknown;
+  try {
+    value = parseYaml(text);
+  } catch (error) {
+    throw new ConfigError(`${file}: not valid YAML: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  if (value === null || value === undefined) return {};
+  if (typeof value !== 'object' || Array.isArray(value)) {
+    throw new ConfigError(`${file}: must hold a mapping at the top level, for example "mode: observe"`);
+  }
+  return { ...value };
+}
+
+/** One line per problem: `file: path: what is wrong`. */
+export function describeIssues(file: string, error: z.ZodError): string {
+  return error.issues
+    .map((issue) => `${file}: ${issue.path.length === 0 ? '(top level)' : issue.path.join('.')}: ${issue.message}`)
+    .join('\n');
+}
+
+/** Key secrets come from variables that the user names freely; those are not configuration paths. */
+function secretVariables(raw: Record<string, unknown>): Set<string> {
+  const names = new Set<string>();
+  const keys = raw['keys'];
+  if (Array.isArray(keys)) {
+    for (const key of keys) {
+      if (typeof key === 'object' && key !== null && 'secretEnv' in key) names.add(String(key.secretEnv));
+    }
+  }
+  const clickhouse = raw['clickhouse'];
+  if (typeof clickhouse === 'object' && clickhouse !== null && 'passwordEnv' in clickhouse) {
+    names.add(String(clickhouse.passwordEnv));
+  }
+  return names;
+}
+
+function setPath(root: Record<string, unknown>, variable: string, value: string): void {
+  const path = variable.slice(ENV_PREFIX.length).split('__').map(camelCase);
+  const last = path.pop();
+  if (last === undefined || last === '') throw new ConfigError(`${variable}: names no setting; see "parallax config"`);
+  let level = root;
+  for (const step of path) {
+    const next = level[step] ?? {};
+    if (typeof next !== 'object' || next === null || Array.isArray(next)) {
+      throw new ConfigError(`${variable}: "${step}" is not a group of settings; see "parallax config --print"`);
+    }
+    const copy: Record<string, unknown> = { ...next };
+    level[step] = copy;
+    level = copy;
+  }
+  level[last] = parseScalar(value);
+}
+
+/** `ALLOWED_LATENESS_MS` -> `allowedLatenessMs`. */
+function camelCase(part: string): string {
+  const words = part.toLowerCase().split('_');
+  return words.map((word, i) => (i === 0 ? word : word.slice(0, 1).toUpperCase() + word.slice(1))).join('');
+}
+
+function parseScalar(text: string): unknown {
+  try {
+    return parseYaml(text);
+  } catch {
+    return text;
+  }
+}
+
+function errorCode(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : String(error);
+}

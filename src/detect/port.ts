@@ -1,0 +1,56 @@
+import type { Observation } from '../model/observation.js';
+import type { Signal } from '../model/signal.js';
+import type { Window } from '../model/window.js';
+
+/**
+ * One thing the baselines say about an observation: how surprising it is, from how many samples, and in words.
+ * Detectors in YAML pick measures by name, put conditions on them and turn them into signals.
+ */
+export interface Measure {
+  /** Surprise, nats: `-ln p`, never saturated. 0 means as expected. */
+  nats: number;
+  /** Samples behind it. */
+  sampleSize: number;
+  observed: string;
+  expected: string;
+}
+
+/** Names of measures that exist; a detector that asks for another refuses to load. */
+export type MeasureNames = ReadonlySet<string>;
+
+/** What the session has done so far and what the baselines say about this observation. */
+export interface Assessment {
+  observation: Observation;
+  measures: ReadonlyMap<string, Measure>;
+  session: SessionFacts;
+  /** Emitters whose observations the measures rest on, this observation's own first. */
+  emitters: string[];
+  evidenceIds: string[];
+  baselineVersion: number;
+}
+
+/** Numbers and flags about the session before this observation; conditions read them as `session.calls` etc. */
+export interface SessionFacts {
+  calls: number;
+  writes: number;
+  denied: number;
+  errors: number;
+  prompts: number;
+  messages: number;
+  /** Milliseconds of event time since the session's first event. */
+  ageMs: number;
+  /** This call was announced by the model. */
+  declared: boolean;
+  /** Any reasoning was seen in this session. */
+  reasoned: boolean;
+  /** Content from an untrusted source has been read since the user last spoke. */
+  exposed: boolean;
+  /** The session is revoked, or the tool frozen, by an enforced command. */
+  contained: boolean;
+}
+
+/** Runs every active detector over what happened. A throwing detector is isolated and counted. */
+export interface DetectorRunner {
+  event(assessment: Assessment): Signal[];
+  window(window: Window): Signal[];
+}

@@ -1,0 +1,161 @@
+import { z } from 'zod';
+import { DECISIONS, EFFECTS, GOVERNANCE_KINDS, ORIGINS, TIERS } from './observation.js';
+
+/** Longest texts taken in, characters; longer ones are cut by the emitter or refused by name. */
+export const MAX_TEXT_CHARS = 200_000;
+export const MAX_NAME_CHARS = 256;
+const MAX_LIST = 512;
+
+const name = z.string().min(1).max(MAX_NAME_CHARS);
+const text = z.string().max(MAX_TEXT_CHARS);
+
+/** Event time: epoch milliseconds, or an ISO 8601 text with a time zone. */
+const time = z.union([z.number().int().min(0).max(8.64e15), z.iso.datetime({ offset: true })]);
+
+const common = {
+  /** Dedupe key; made from the content when left out. */
+  id: name.exactOptional(),
+  time,
+  agentId: name,
+  parentAgentId: name.exactOptional(),
+  sessionId: name.exactOptional(),
+  traceId: name.exactOptional(),
+  spanId: name.exactOptional(),
+  callId: name.exactOptional(),
+  seq: z.number().int().min(0).exactOptional(),
+};
+
+const targetSchema = z.strictObject({
+  field: name,
+  kind: name,
+  value: z.string().max(4096),
+  origin: z.enum(ORIGINS).exactOptional(),
+  originCall: name.exactOptional(),
+  originTool: name.exactOptional(),
+});
+
+const callFields = {
+  tool: name,
+  operation: name.exactOptional(),
+  effect: z.enum(EFFECTS).exactOptional(),
+  tier: z.enum(TIERS).exactOptional(),
+  /** The call's arguments as the agent gave them. */
+  args: z.record(z.string().max(MAX_NAME_CHARS), z.unknown()).exactOptional(),
+  /** What the call acts on; worked out from `args` when left out. */
+  targets: z.array(targetSchema).max(64).exactOptional(),
+};
+
+const promptSchema = z.strictObject({ ...common, stream: z.literal('reasoning'), kind: z.literal('prompt'), text });
+
+const messageSchema = z.strictObject({
+  ...common,
+  stream: z.literal('reasoning'),
+  kind: z.literal('message'),
+  text: text.exactOptional(),
+  tokens: z.number().int().min(0).exactOptional(),
+  model: name.exactOptional(),
+  declared: z
+    .array(z.strictObject({ callId: name.exactOptional(), tool: name }))
+    .max(MAX_LIST)
+    .exactOptional(),
+});
+
+const toolCallSchema = z.strictObject({
+  ...common,
+  ...callFields,
+  stream: z.literal('action'),
+  kind: z.literal('tool_call'),
+  decision: z.enum(DECISIONS),
+  rawDecision: name.exactOptional(),
+  reason: z.string().max(4096).exactOptional(),
+  ruleId: name.exactOptional(),
+  policyVersion: name.exactOptional(),
+  approvalId: name.exactOptional(),
+  error: name.exactOptional(),
+  resultClass: z.number().int().min(0).max(2).exactOptional(),
+});
+
+const toolResultSchema = z.strictObject({
+  ...common,
+  stream: z.literal('action'),
+  kind: z.literal('tool_result'),
+  tool: name,
+  error: name.exactOptional(),
+  text: text.exactOptional(),
+  resultClass: z.number().int().min(0).max(2).exactOptional(),
+});
+
+const governanceSchema = z.strictObject({
+  ...common,
+  stream: z.literal('governance'),
+  kind: z.enum(GOVERNANCE_KINDS),
+  tool: name.exactOptional(),
+  tools: z.array(name).max(MAX_LIST).exactOptional(),
+  reason: z.string().max(4096).exactOptional(),
+  approverId: name.exactOptional(),
+  approvalId: name.exactOptional(),
+  policyVersion: name.exactOptional(),
+  posture: name.exactOptional(),
+  expiresAt: time.exactOptional(),
+});
+
+const metricSchema = z.strictObject({
+  ...common,
+  stream: z.literal('metric'),
+  kind: z.enum(['sample', 'session_summary']),
+  values: z.record(z.string().min(1).max(MAX_NAME_CHARS), z.number()),
+});
+
+/** The native wire format, one record. Published as JSON Schema at `GET /v1/schema/observation`. */
+export const wireObservationSchema = z.union([
+  z.discriminatedUnion('kind', [promptSchema, messageSchema, toolCallSchema, toolResultSchema]),
+  governanceSchema,
+  metricSchema,
+]);
+export type WireObservation = z.infer<typeof wireObservationSchema>;
+export type WireToolCall = z.infer<typeof toolCallSchema>;
+
+/** What a gateway asks before it lets a call through. */
+export const checkRequestSchema = z.strictObject({
+  ...common,
+  ...callFields,
+  sessionId: name,
+  callId: name,
+  /** How long the gateway will wait, ms; never longer than the server's own deadline. */
+  deadlineMs: z.number().int().min(1).max(60_000).exactOptional(),
+});
+export type CheckRequest = z.infer<typeof checkRequestSchema>;
+
+/** `hold`: do not execute until a person has decided. */
+export const checkAnswerSchema = z.object({
+  decision: z.enum(['allow', 'hold', 'deny']),
+  /** What the answer would have been in `act` mode; differs from `decision` only in `observe`. */
+  wouldBe: z.enum(['allow', 'hold', 'deny']),
+  reason: z.string(),
+  incidentId: z.string().exactOptional(),
+  riskNats: z.number(),
+  thresholdNats: z.number(),
+  /** True when the deadline passed before scoring answered. */
+  timedOut: z.boolean(),
+});
+export type CheckAnswer = z.infer<typeof checkAnswerSchema>;
+
+export const acknowledgementSchema = z.strictObject({
+  effective: z.enum(['enforced', 'lifted', 'rejected']),
+  detail: z.string().max(1024).exactOptional(),
+});
+export type AcknowledgementBody = z.infer<typeof acknowledgementSchema>;
+
+/** One refused record of a batch. */
+export interface Refusal {
+  index: number;
+  /** Path of the field, `targets.0.kind`; empty for the record as a whole. */
+  field: string;
+  reason: string;
+}
+
+/** Answer to `POST /v1/observations`. Refused records are in the dead-letter table; the rest is durable. */
+export interface IntakeReport {
+  accepted: number;
+  refused: Refusal[];
+}
