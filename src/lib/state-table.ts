@@ -1,0 +1,99 @@
+import { Packr } from 'msgpackr';
+
+const packr = new Packr({ structuredClone: true, moreTypes: true });
+
+/** Bytes of a plain value (objects, arrays, Maps, Sets, typed arrays, numbers, text); `decodeState` gives it back. */
+export function encodeState(value: unknown): Uint8Array {
+  return packr.pack(value);
+}
+
+/** The value of bytes that `encodeState` made. The caller names the type it put in under this key. */
+export function decodeState<T>(bytes: Uint8Array): T {
+  // Only our own encoder writes these bytes, under a key prefix that belongs to one type.
+  return packr.unpack(bytes) as T;
+}
+
+export interface StateTableOptions {
+  /** Key prefix; it belongs to this table alone. */
+  prefix: string;
+  /** Most entries kept in memory. Entries beyond it live in the store only. */
+  capacity: number;
+  /** Reads the stored bytes of a full key. */
+  load: (key: string) => Uint8Array | undefined;
+}
+
+/**
+ * A keyed table whose entries live in memory while they are in use and in a durable store always: changes are
+ * collected and handed over by `drain`, to be written in one transaction with everything else that changed.
+ *
+ * Forgetting an entry in memory never loses it, so the cap bounds memory without changing any result.
+ */
+export class StateTable<V> {
+  readonly #options: StateTableOptions;
+  readonly #entries = new Map<string, V>();
+  readonly #dirty = new Set<string>();
+  readonly #deleted = new Set<string>();
+
+  constructor(options: StateTableOptions) {
+    this.#options = options;
+  }
+
+  /** Entries in memory now. */
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** The entry, from memory or the store. Call `touch` after changing it in place. */
+  get(key: string): V | undefined {
+    const held = this.#entries.get(key);
+    if (held !== undefined) {
+      this.#entries.delete(key);
+      this.#entries.set(key, held);
+      return held;
+    }
+    if (this.#deleted.has(key)) return undefined;
+    const bytes = this.#options.load(this.#options.prefix + key);
+    if (bytes === undefined) return undefined;
+    const value = decodeState<V>(bytes);
+    this.#entries.set(key, value);
+    return value;
+  }
+
+  set(key: string, value: V): void {
+    this.#entries.delete(key);
+    this.#entries.set(key, value);
+    this.#deleted.delete(key);
+    this.#dirty.add(key);
+  }
+
+  /** Marks an entry that was changed in place. */
+  touch(key: string): void {
+    if (this.#entries.has(key)) this.#dirty.add(key);
+  }
+
+  delete(key: string): void {
+    this.#entries.delete(key);
+    this.#dirty.delete(key);
+    this.#deleted.add(key);
+  }
+
+  /**
+   * Adds everything that changed since the last call to `puts` and `deletes`, and lets go of the least recently used
+   * clean entries above the cap.
+   */
+  drain(puts: { key: string; value: Uint8Array }[], deletes: string[]): void {
+    for (const key of this.#dirty) {
+      const value = this.#entries.get(key);
+      if (value !== undefined) puts.push({ key: this.#options.prefix + key, value: encodeState(value) });
+    }
+    for (const key of this.#deleted) deletes.push(this.#options.prefix + key);
+    this.#dirty.clear();
+    this.#deleted.clear();
+    let excess = this.#entries.size - this.#options.capacity;
+    if (excess <= 0) return;
+    for (const key of this.#entries.keys()) {
+      if (excess-- <= 0) break;
+      this.#entries.delete(key);
+    }
+  }
+}
