@@ -3,7 +3,7 @@ import type { Figures } from './figures.js';
 /** The figures as text for a terminal. */
 export function figuresTable(figures: Figures): string {
   const lines: string[] = [];
-  const percent = (x: number) => (Number.isNaN(x) ? '   - ' : `${(100 * x).toFixed(1).padStart(5)}`);
+  const percent = (x: number) => (Number.isNaN(x) ? '   - ' : (100 * x).toFixed(1).padStart(5));
   const fixed = (x: number) => (Number.isNaN(x) ? '  -  ' : x.toFixed(3));
   lines.push(`${''.padEnd(26)}   pos   neg  AUROC  TPR@1%  TPR@5%`);
   for (const row of figures.discrimination) {

@@ -7,10 +7,9 @@ export function encodeState(value: unknown): Uint8Array {
   return packr.pack(value);
 }
 
-/** The value of bytes that `encodeState` made. The caller names the type it put in under this key. */
-export function decodeState<T>(bytes: Uint8Array): T {
-  // Only our own encoder writes these bytes, under a key prefix that belongs to one type.
-  return packr.unpack(bytes) as T;
+/** The value of bytes that `encodeState` made. The caller knows the type it put in under this key. */
+export function decodeState(bytes: Uint8Array): unknown {
+  return packr.unpack(bytes);
 }
 
 export interface StateTableOptions {
@@ -54,7 +53,8 @@ export class StateTable<V> {
     if (this.#deleted.has(key)) return undefined;
     const bytes = this.#options.load(this.#options.prefix + key);
     if (bytes === undefined) return undefined;
-    const value = decodeState<V>(bytes);
+    // Only this table writes under its prefix, and only values of its own type.
+    const value = decodeState(bytes) as V;
     this.#entries.set(key, value);
     return value;
   }

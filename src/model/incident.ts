@@ -38,6 +38,8 @@ export interface Incident {
   /** The threshold it crossed, nats, and where that comes from. */
   thresholdNats: number;
   budget: number;
+  /** Kinds of request behind the threshold: below about 1/budget of them the budget is an extrapolation. */
+  calibrationGroups: number;
   /** Seq of the observation at which the incident was opened. */
   openedSeq?: number;
   arithmetic: RiskTerm[];

@@ -25,6 +25,11 @@ export interface Signal {
   sampleSize: number;
   /** Evidence this signal contributes before caps, nats (natural log units). */
   nats: number;
+  /**
+   * True where this is one ingredient of a call's combined risk, which already counts it: it explains the risk and
+   * is not added again.
+   */
+  ingredient: boolean;
   /** True for a broken invariant, which needs no statistics. */
   violation: boolean;
   /** True where the detector runs in shadow: shown and counted, never acted on. */

@@ -1,0 +1,237 @@
+import { BoundedMap } from '../lib/bounded-map.js';
+import { stableId } from '../lib/hash.js';
+import { StateTable } from '../lib/state-table.js';
+import type { Incident, TimelineEntry } from '../model/incident.js';
+import type { Verdict } from '../model/log-record.js';
+import type { Signal } from '../model/signal.js';
+import { addEvidence, noRisk, riskTerms, severityOf, sumNats, type SessionRisk } from './risk.js';
+
+/** Latest observations of a session that a timeline may show. */
+const MAX_POSITIONS = 24;
+const MAX_SIGNALS = 40;
+const MAX_EMITTERS = 16;
+
+export interface CorrelatorOptions {
+  /** Sessions whose risk is held in memory; more live in the store. */
+  capacity: number;
+  /** Incidents that are still known here; older ones are in ClickHouse. */
+  maxIncidents: number;
+  load: (key: string) => Uint8Array | undefined;
+  /** What happened at these positions of the log, as lines for a person. */
+  timeline: (positions: readonly number[]) => TimelineEntry[];
+}
+
+/** Where a session's (or, without one, an agent's) evidence is gathered. */
+export interface Subject {
+  tenant: string;
+  agentId: string;
+  sessionId?: string;
+}
+
+/** One observation or window, with what was made of it. */
+export interface Evidence {
+  subject: Subject;
+  causeId: string;
+  time: number;
+  seq?: number;
+  /** Place in the log, for the timeline; absent for windows. */
+  position?: number;
+  /** Combined surprise of a call, nats; undefined where nothing was assessed. */
+  callNats?: number;
+  signals: readonly Signal[];
+  threshold: { nats: number; budget: number; groups: number };
+}
+
+export interface Correlation {
+  riskNats: number;
+  /** The incident that this evidence opened or changed. */
+  incident?: Incident;
+  opened: boolean;
+}
+
+/**
+ * Gathers signals into risk and risk into incidents: one open incident per session, with a deterministic id.
+ *
+ * Holds plain state and no clock; the same evidence in the same order gives the same incidents.
+ */
+export class Correlator {
+  readonly #risks: StateTable<SessionRisk>;
+  readonly #incidents: StateTable<Incident>;
+  /** Keys of known incidents, least recently changed first. */
+  readonly #known: BoundedMap<string, Subject>;
+  readonly #timeline: CorrelatorOptions['timeline'];
+
+  constructor(options: CorrelatorOptions) {
+    this.#risks = new StateTable({ prefix: 'risk/', capacity: options.capacity, load: options.load });
+    this.#incidents = new StateTable({ prefix: 'incident/', capacity: options.maxIncidents, load: options.load });
+    this.#known = new BoundedMap(options.maxIncidents, (key) => this.#incidents.delete(key));
+    this.#timeline = options.timeline;
+  }
+
+  /** Takes up the incidents that the store holds, after a restart. */
+  restore(incidents: Iterable<Incident>): void {
+    const ordered = [...incidents].sort((a, b) => a.updatedAt - b.updatedAt || (a.id < b.id ? -1 : 1));
+    for (const incident of ordered) this.#known.set(incidentKey(incident.tenant, incident.id), subjectOf(incident));
+  }
+
+  observe(evidence: Evidence): Correlation {
+    const key = subjectKey(evidence.subject);
+    const risk = this.#risks.get(key) ?? noRisk();
+    if (evidence.position !== undefined) {
+      risk.positions.push(evidence.position);
+      if (risk.positions.length > MAX_POSITIONS) risk.positions.shift();
+    }
+    if (evidence.callNats !== undefined && evidence.callNats > risk.callNats) {
+      risk.callNats = evidence.callNats;
+      risk.callId = evidence.causeId;
+    }
+    addEvidence(risk, evidence.signals);
+    const terms = riskTerms(risk, evidence.time);
+    const total = sumNats(terms);
+    const rose = total > risk.peakNats;
+    if (rose) risk.peakNats = total;
+    risk.peakStreamNats = Math.max(risk.peakStreamNats, total - risk.callNats);
+    this.#risks.set(key, risk);
+
+    const violation = evidence.signals.some((s) => s.violation && !s.shadow);
+    const held = risk.incidentId === '' ? undefined : this.incident(evidence.subject.tenant, risk.incidentId);
+    const open = held !== undefined && held.status !== 'closed' ? held : undefined;
+    const crossed =
+      rose && total > evidence.threshold.nats && (open !== undefined || held === undefined || held.riskNats < total);
+    if (open === undefined && !crossed && !violation) return { riskNats: total, opened: false };
+    if (open !== undefined && evidence.signals.length === 0 && !rose) return { riskNats: total, opened: false };
+
+    const incident = this.#write(
+      evidence,
+      risk,
+      { terms, total: Math.max(total, open?.riskNats ?? 0), violation },
+      open,
+    );
+    risk.incidentId = incident.id;
+    return { riskNats: total, incident, opened: open === undefined };
+  }
+
+  /** Notes commands that an incident caused. */
+  linkCommands(incident: Incident, commandIds: readonly string[]): Incident {
+    const fresh = commandIds.filter((id) => !incident.commandIds.includes(id));
+    if (fresh.length === 0) return incident;
+    const changed = { ...incident, commandIds: [...incident.commandIds, ...fresh] };
+    this.#store(changed);
+    return changed;
+  }
+
+  /** Closes an incident with a person's verdict. Undefined when it is not known or closed already. */
+  onVerdict(verdict: Verdict): Incident | undefined {
+    const incident = this.incident(verdict.tenant, verdict.incidentId);
+    if (incident === undefined || incident.status === 'closed') return undefined;
+    const closed: Incident = {
+      ...incident,
+      status: 'closed',
+      verdict: verdict.verdict,
+      closedBy: verdict.by,
+      updatedAt: verdict.time,
+    };
+    this.#store(closed);
+    return closed;
+  }
+
+  incident(tenant: string, id: string): Incident | undefined {
+    return this.#incidents.get(incidentKey(tenant, id));
+  }
+
+  /** Newest first. */
+  incidents(): Incident[] {
+    const keys = [...this.#known.entries()].map(([key]) => key).reverse();
+    return keys.flatMap((key) => this.#incidents.get(key) ?? []);
+  }
+
+  riskOf(subject: Subject): SessionRisk | undefined {
+    return this.#risks.get(subjectKey(subject));
+  }
+
+  /** Sessions of an agent with an incident that is not closed and whose strongest signal names the tool. */
+  openSessionsOver(tenant: string, agentId: string, tool: string): number {
+    let sessions = 0;
+    for (const [key, subject] of this.#known.entries()) {
+      if (subject.tenant !== tenant || subject.agentId !== agentId) continue;
+      const incident = this.#incidents.get(key);
+      if (incident?.status === 'open' && incident.signals.some((s) => s.tool === tool)) sessions++;
+    }
+    return sessions;
+  }
+
+  /** Forgets a session's running risk once it has ended; its incident stays. */
+  forget(subject: Subject): void {
+    this.#risks.delete(subjectKey(subject));
+  }
+
+  drain(puts: { key: string; value: Uint8Array }[], deletes: string[]): void {
+    this.#risks.drain(puts, deletes);
+    this.#incidents.drain(puts, deletes);
+  }
+
+  #write(
+    evidence: Evidence,
+    risk: SessionRisk,
+    sum: { terms: Incident['arithmetic']; total: number; violation: boolean },
+    open: Incident | undefined,
+  ): Incident {
+    const { subject, time, threshold } = evidence;
+    const signals = [...(open?.signals ?? []), ...evidence.signals].slice(-MAX_SIGNALS);
+    const emitters = new Set([...(open?.emitters ?? []), ...evidence.signals.flatMap((s) => s.emitters)]);
+    const violation = sum.violation || (open?.violation ?? false);
+    const incident: Incident = {
+      id: open?.id ?? stableId('inc', subject.tenant, subject.agentId, subject.sessionId ?? '', evidence.causeId),
+      tenant: subject.tenant,
+      agentId: subject.agentId,
+      openedAt: open?.openedAt ?? time,
+      updatedAt: Math.max(time, open?.updatedAt ?? 0),
+      status: open?.status ?? 'open',
+      severity: severityOf(sum.total, threshold.nats, violation),
+      title: open?.title ?? titleOf(signals, sum.total),
+      riskNats: sum.total,
+      thresholdNats: open?.thresholdNats ?? threshold.nats,
+      budget: open?.budget ?? threshold.budget,
+      calibrationGroups: open?.calibrationGroups ?? threshold.groups,
+      arithmetic: sum.terms,
+      signals,
+      timeline: this.#timeline(risk.positions),
+      emitters: [...emitters].slice(0, MAX_EMITTERS),
+      violation,
+      commandIds: open?.commandIds ?? [],
+    };
+    if (subject.sessionId !== undefined) incident.sessionId = subject.sessionId;
+    const seq = open === undefined ? evidence.seq : open.openedSeq;
+    if (seq !== undefined) incident.openedSeq = seq;
+    this.#store(incident);
+    return incident;
+  }
+
+  #store(incident: Incident): void {
+    const key = incidentKey(incident.tenant, incident.id);
+    this.#incidents.set(key, incident);
+    this.#known.set(key, subjectOf(incident));
+  }
+}
+
+function titleOf(signals: readonly Signal[], riskNats: number): string {
+  let best: Signal | undefined;
+  for (const signal of signals) {
+    if (signal.shadow) continue;
+    if (best === undefined || (signal.violation && !best.violation) || signal.nats > best.nats) best = signal;
+  }
+  return best?.reason ?? `unusual behaviour, ${riskNats.toFixed(1)} nats`;
+}
+
+function subjectOf(incident: Incident): Subject {
+  const { tenant, agentId, sessionId } = incident;
+  return sessionId === undefined ? { tenant, agentId } : { tenant, agentId, sessionId };
+}
+
+function subjectKey(subject: Subject): string {
+  return JSON.stringify([subject.tenant, subject.agentId, subject.sessionId ?? '']);
+}
+
+function incidentKey(tenant: string, id: string): string {
+  return `${tenant}/${id}`;
+}
