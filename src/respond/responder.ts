@@ -98,9 +98,10 @@ export class Responder {
     const others = command.acknowledgements.filter((a) => a.gatewayId !== ack.gatewayId);
     const acknowledgements = [...others, { gatewayId: ack.gatewayId, effective: ack.effective, time: now }];
     const detail = `${ack.gatewayId}: ${ack.effective}${ack.detail === undefined ? '' : ` (${ack.detail})`}`;
-    const state =
-      ack.effective === 'enforced' ? 'acknowledged' : ack.effective === 'rejected' ? 'failed' : command.state;
-    return this.#move({ ...command, acknowledgements }, state, { now, by: ack.gatewayId, detail });
+    const wanted: CommandState = ack.effective === 'rejected' ? 'failed' : 'acknowledged';
+    const moves = ack.effective !== 'lifted' && mayFollow(command.state, wanted);
+    const state = moves ? wanted : command.state;
+    return this.#record({ ...command, acknowledgements, state }, { now, by: ack.gatewayId, detail });
   }
 
   /** A person contains or lifts by hand. */
@@ -199,7 +200,6 @@ export class Responder {
   }
 
   #move(command: Command, state: CommandState, step: Step): Effect[] {
-    if (command.state === state) return this.#record(command, step);
     if (!mayFollow(command.state, state)) return [];
     return this.#record({ ...command, state }, step);
   }

@@ -1,0 +1,57 @@
+import type { Incident } from '../../src/model/incident.js';
+import type { Signal } from '../../src/model/signal.js';
+
+/** A signal with every field filled in; tests change what they are about. */
+export function sampleSignal(change: Partial<Signal> = {}): Signal {
+  return {
+    id: 'sig_1',
+    detectorId: 'unusual-tool-for-request',
+    tenant: 'default',
+    agentId: 'agent-a',
+    sessionId: 's1',
+    time: 1_000,
+    causeId: 'obs_1',
+    tool: 'send_money',
+    streams: ['action'],
+    emitters: ['gateway-1', 'runtime-1'],
+    pValue: 0.001,
+    sampleSize: 100,
+    nats: 6.9,
+    ingredient: true,
+    violation: false,
+    shadow: false,
+    observed: 'send_money',
+    expected: 'read_mail',
+    reason: 'send_money is unusual for this request',
+    baselineVersion: 3,
+    evidenceIds: ['obs_1'],
+    tags: ['ASI01'],
+    ...change,
+  };
+}
+
+/** An open incident with every field filled in. */
+export function sampleIncident(change: Partial<Incident> = {}): Incident {
+  return {
+    id: 'inc_1',
+    tenant: 'default',
+    agentId: 'agent-a',
+    sessionId: 's1',
+    openedAt: 1_000,
+    updatedAt: 1_000,
+    status: 'open',
+    severity: 'high',
+    title: 'send_money is unusual for this request',
+    riskNats: 8,
+    thresholdNats: 5,
+    budget: 0.01,
+    calibrationGroups: 120,
+    arithmetic: [{ label: 'most surprising call', nats: 8 }],
+    signals: [sampleSignal()],
+    timeline: [],
+    emitters: ['gateway-1', 'runtime-1'],
+    violation: false,
+    commandIds: [],
+    ...change,
+  };
+}

@@ -1,0 +1,152 @@
+import { describe, expect, it } from 'vitest';
+import { Correlator, type Evidence } from '../../../src/correlate/correlator.js';
+import { severityOf, STREAM_CAP_NATS } from '../../../src/correlate/risk.js';
+import type { Incident } from '../../../src/model/incident.js';
+import { decodeState } from '../../../src/lib/state-table.js';
+import { sampleSignal } from '../../support/samples.js';
+
+function correlator(held = new Map<string, Uint8Array>()): Correlator {
+  return new Correlator({
+    capacity: 1_000,
+    maxIncidents: 100,
+    load: (key) => held.get(key),
+    timeline: (positions) => positions.map((p) => ({ time: p, stream: 'action', text: `at ${p}`, refId: `o${p}` })),
+  });
+}
+
+function evidence(change: Partial<Evidence> = {}): Evidence {
+  return {
+    subject: { tenant: 'default', agentId: 'agent-a', sessionId: 's1' },
+    causeId: 'obs_1',
+    time: 1_000,
+    seq: 4,
+    position: 11,
+    callNats: 2,
+    signals: [],
+    threshold: { nats: 5, budget: 0.01, groups: 120 },
+    ...change,
+  };
+}
+
+describe('Correlator', () => {
+  it('opens one incident per session when the risk crosses the threshold', () => {
+    const subject = correlator();
+    expect(subject.observe(evidence()).incident).toBeUndefined();
+    const crossed = subject.observe(evidence({ causeId: 'obs_2', seq: 6, callNats: 6, signals: [sampleSignal()] }));
+    expect(crossed.opened).toBe(true);
+    expect(crossed.incident).toMatchObject({ riskNats: 6, openedSeq: 6, emitters: ['gateway-1', 'runtime-1'] });
+    const worse = subject.observe(
+      evidence({ causeId: 'obs_3', seq: 8, callNats: 9, signals: [sampleSignal({ id: 'sig_2' })] }),
+    );
+    expect(worse.opened).toBe(false);
+    expect(worse.incident).toMatchObject({ id: crossed.incident?.id, riskNats: 9, openedSeq: 6 });
+    expect(subject.incidents()).toHaveLength(1);
+  });
+
+  it('does not alarm at the threshold itself', () => {
+    expect(correlator().observe(evidence({ callNats: 5 })).incident).toBeUndefined();
+  });
+
+  it('gives the same id to the same cause', () => {
+    const id = () => correlator().observe(evidence({ callNats: 7 })).incident?.id;
+    expect(id()).toBe(id());
+  });
+
+  it('adds up exactly what it shows', () => {
+    const own = sampleSignal({ ingredient: false, nats: 2, streams: ['reasoning'] });
+    const { incident } = correlator().observe(evidence({ callNats: 4, signals: [own] }));
+    expect(incident?.arithmetic.reduce((sum, term) => sum + term.nats, 0)).toBeCloseTo(incident?.riskNats ?? 0, 12);
+    expect(incident?.riskNats).toBeCloseTo(6, 12);
+  });
+
+  it('lets no single stream convict alone by repetition', () => {
+    const subject = correlator();
+    for (let i = 0; i < 50; i++) {
+      const noisy = sampleSignal({ id: `sig_${i}`, ingredient: false, nats: 2, streams: ['metric'] });
+      const result = subject.observe(evidence({ causeId: `obs_${i}`, callNats: 0, signals: [noisy] }));
+      expect(result.riskNats).toBeLessThanOrEqual(STREAM_CAP_NATS);
+      expect(result.incident).toBeUndefined();
+    }
+  });
+
+  it('lets evidence decay', () => {
+    const subject = correlator();
+    const own = sampleSignal({ ingredient: false, nats: 2, time: 0 });
+    subject.observe(evidence({ time: 0, callNats: 0, signals: [own] }));
+    const later = subject.observe(evidence({ time: 15 * 60_000, callNats: 0 }));
+    expect(later.riskNats).toBeCloseTo(1, 6);
+  });
+
+  it('opens at once on a broken invariant and ignores shadow signals', () => {
+    const shadow = sampleSignal({ violation: true, shadow: true });
+    expect(correlator().observe(evidence({ signals: [shadow] })).incident).toBeUndefined();
+    const broken = sampleSignal({ violation: true, nats: 0 });
+    expect(correlator().observe(evidence({ signals: [broken] })).incident).toMatchObject({
+      violation: true,
+      severity: 'high',
+    });
+  });
+
+  it('keeps sessions apart and shows what led to the incident', () => {
+    const subject = correlator();
+    subject.observe(evidence({ position: 10 }));
+    subject.observe(
+      evidence({ position: 12, subject: { tenant: 'default', agentId: 'agent-a', sessionId: 's2' }, callNats: 9 }),
+    );
+    const { incident } = subject.observe(evidence({ position: 13, callNats: 8 }));
+    expect(incident?.timeline.map((line) => line.refId)).toEqual(['o10', 'o13']);
+  });
+
+  it('closes with a verdict, once, and only for its tenant', () => {
+    const subject = correlator();
+    const { incident } = subject.observe(evidence({ callNats: 7 }));
+    const verdict = {
+      time: 5,
+      tenant: 'default',
+      incidentId: incident?.id ?? '',
+      verdict: 'false-positive',
+      by: 'ann',
+    } as const;
+    expect(subject.onVerdict({ ...verdict, tenant: 'other' })).toBeUndefined();
+    expect(subject.onVerdict(verdict)).toMatchObject({ status: 'closed', closedBy: 'ann' });
+    expect(subject.onVerdict(verdict)).toBeUndefined();
+  });
+
+  it('does not reopen for the same risk after it was closed, but does for a higher one', () => {
+    const subject = correlator();
+    const { incident } = subject.observe(evidence({ callNats: 7 }));
+    subject.onVerdict({
+      time: 5,
+      tenant: 'default',
+      incidentId: incident?.id ?? '',
+      verdict: 'false-positive',
+      by: 'ann',
+    });
+    expect(subject.observe(evidence({ causeId: 'obs_5', callNats: 6 })).incident).toBeUndefined();
+    expect(subject.observe(evidence({ causeId: 'obs_6', callNats: 12 })).opened).toBe(true);
+  });
+
+  it('goes on after a restart', () => {
+    const before = correlator();
+    const { incident } = before.observe(evidence({ callNats: 7 }));
+    const puts: { key: string; value: Uint8Array }[] = [];
+    before.drain(puts, []);
+    const held = new Map(puts.map((p) => [p.key, p.value]));
+    const after = correlator(held);
+    after.restore(puts.filter((p) => p.key.startsWith('incident/')).map((p) => decodeState(p.value) as Incident));
+    expect(after.incidents().map((i) => i.id)).toEqual([incident?.id]);
+    expect(after.observe(evidence({ causeId: 'obs_9', callNats: 9 })).incident?.id).toBe(incident?.id);
+  });
+});
+
+describe('severityOf', () => {
+  it('rises with every factor of ten above the threshold', () => {
+    expect([5, 5.1, 7.4, 9.7].map((risk) => severityOf(risk, 5, false))).toEqual([
+      'medium',
+      'medium',
+      'high',
+      'critical',
+    ]);
+    expect(severityOf(0, 5, true)).toBe('high');
+  });
+});

@@ -1,0 +1,169 @@
+import { describe, expect, it } from 'vitest';
+import type { Command, Restriction } from '../../../src/model/command.js';
+import type { Effect } from '../../../src/model/effect.js';
+import type { ToolCallObservation } from '../../../src/model/observation.js';
+import { Responder, type ResponderOptions } from '../../../src/respond/responder.js';
+import { decodeState } from '../../../src/lib/state-table.js';
+import { sampleIncident, sampleSignal } from '../../support/samples.js';
+
+const NOW = 10_000_000;
+
+function responder(change: Partial<ResponderOptions> = {}): Responder {
+  return new Responder({
+    mode: 'act',
+    containmentMs: 60_000,
+    acknowledgeMs: 5_000,
+    maxCommandsPerMinute: 20,
+    neverAct: [],
+    load: () => undefined,
+    ...change,
+  });
+}
+
+function commands(effects: Effect[]): Command[] {
+  return effects.flatMap((e) => (e.type === 'command' ? [e.value] : []));
+}
+
+function restrictions(effects: Effect[]): Restriction[] {
+  return effects.flatMap((e) => (e.type === 'restriction' ? [e.value] : []));
+}
+
+describe('Responder', () => {
+  it('revokes the session of an incident with two independent emitters, once', () => {
+    const subject = responder();
+    const first = subject.onIncident(sampleIncident(), 1, NOW);
+    expect(commands(first)).toMatchObject([
+      { action: 'revoke-session', sessionId: 's1', state: 'sent', dryRun: false },
+    ]);
+    expect(restrictions(first)).toMatchObject([{ agentId: 'agent-a', revokedSessions: [{ sessionId: 's1' }] }]);
+    expect(subject.restrictionOn('default', 'agent-a', 's1', 'anything')).toBeDefined();
+    expect(subject.onIncident(sampleIncident({ riskNats: 9 }), 1, NOW + 1)).toEqual([]);
+  });
+
+  it('only proposes when all evidence comes from one hand', () => {
+    const effects = responder().onIncident(sampleIncident({ emitters: ['gateway-1'] }), 1, NOW);
+    expect(commands(effects)).toMatchObject([{ state: 'proposed', dryRun: false }]);
+    expect(restrictions(effects)).toEqual([]);
+  });
+
+  it('acts on a broken invariant even from one emitter', () => {
+    const effects = responder().onIncident(sampleIncident({ emitters: ['gateway-1'], violation: true }), 1, NOW);
+    expect(commands(effects)).toMatchObject([{ state: 'sent' }]);
+  });
+
+  it('restricts nobody in observe-only and leaves a dry run behind', () => {
+    const subject = responder({ mode: 'observe' });
+    const effects = subject.onIncident(sampleIncident(), 1, NOW);
+    expect(commands(effects)).toMatchObject([{ state: 'proposed', dryRun: true }]);
+    expect(subject.restrictionOn('default', 'agent-a', 's1', 'send_money')).toBeUndefined();
+  });
+
+  it('never acts on a listed agent', () => {
+    const effects = responder({ neverAct: ['agent-*'] }).onIncident(sampleIncident(), 1, NOW);
+    expect(commands(effects)).toMatchObject([{ state: 'proposed' }]);
+  });
+
+  it('freezes a tool that was misused in two sessions', () => {
+    const effects = responder().onIncident(sampleIncident(), 2, NOW);
+    expect(commands(effects).map((c) => [c.action, c.tool])).toContainEqual(['freeze-tool', 'send_money']);
+  });
+
+  it('waits for a person above the blast-radius cap, and acts again a minute later', () => {
+    const subject = responder({ maxCommandsPerMinute: 3 });
+    const states = Array.from({ length: 5 }, (_, i) =>
+      commands(subject.onIncident(sampleIncident({ id: `inc_${i}`, sessionId: `s${i}` }), 1, NOW)).map((c) => c.state),
+    );
+    expect(states.flat()).toEqual(['sent', 'sent', 'sent', 'proposed', 'proposed']);
+    const later = subject.onIncident(sampleIncident({ id: 'inc_9', sessionId: 's9' }), 1, NOW + 60_001);
+    expect(commands(later)).toMatchObject([{ state: 'sent' }]);
+  });
+
+  it('lifts everything when the time is up', () => {
+    const subject = responder();
+    subject.onIncident(sampleIncident(), 1, NOW);
+    const effects = subject.onTime(NOW + 60_000);
+    expect(commands(effects)).toMatchObject([{ state: 'expired' }]);
+    expect(restrictions(effects)).toMatchObject([{ revokedSessions: [] }]);
+    expect(subject.restrictionOn('default', 'agent-a', 's1', 'x')).toBeUndefined();
+  });
+
+  it('says so when no gateway confirms, and takes a late confirmation', () => {
+    const subject = responder();
+    const [command] = commands(subject.onIncident(sampleIncident(), 1, NOW));
+    const failed = subject.onTime(NOW + 5_000);
+    expect(failed).toContainEqual(expect.objectContaining({ type: 'command-event' }));
+    expect(commands(failed)).toMatchObject([{ state: 'failed' }]);
+    const ack = {
+      time: 1,
+      tenant: 'default',
+      commandId: command?.id ?? '',
+      gatewayId: 'gw',
+      effective: 'enforced',
+    } as const;
+    expect(commands(subject.onAcknowledgement(ack, NOW + 6_000))).toMatchObject([{ state: 'acknowledged' }]);
+    expect(subject.onAcknowledgement(ack, NOW + 7_000)).toEqual([]);
+  });
+
+  it('ignores a confirmation of another tenant or of an unknown command', () => {
+    const subject = responder();
+    const [command] = commands(subject.onIncident(sampleIncident(), 1, NOW));
+    const base = { time: 1, gatewayId: 'gw', effective: 'enforced' } as const;
+    expect(subject.onAcknowledgement({ ...base, tenant: 'other', commandId: command?.id ?? '' }, NOW)).toEqual([]);
+    expect(subject.onAcknowledgement({ ...base, tenant: 'default', commandId: 'cmd_none' }, NOW)).toEqual([]);
+  });
+
+  it('calls a command enforced after the first refused call that names it', () => {
+    const subject = responder();
+    const [command] = commands(subject.onIncident(sampleIncident(), 1, NOW));
+    const call: ToolCallObservation = {
+      id: 'o',
+      schemaVersion: 1,
+      stream: 'action',
+      kind: 'tool_call',
+      time: 1,
+      observedAt: NOW,
+      tenant: 'default',
+      agentId: 'agent-a',
+      principalId: 'gw',
+      sessionId: 's1',
+      tool: 'send_money',
+      effect: 'write',
+      targets: [],
+      argWords: [],
+      argBytes: 0,
+      decision: 'deny',
+      ruleId: `parallax:${command?.id}`,
+    };
+    expect(commands(subject.onCall(call, NOW))).toMatchObject([{ state: 'enforced' }]);
+    expect(subject.onCall(call, NOW)).toEqual([]);
+  });
+
+  it('lifts by hand, and a lifted command stays lifted', () => {
+    const subject = responder();
+    const [command] = commands(subject.onIncident(sampleIncident(), 1, NOW));
+    const order = {
+      time: 1,
+      tenant: 'default',
+      order: 'lift',
+      commandId: command?.id ?? '',
+      by: 'ann',
+      reason: 'false alarm',
+    } as const;
+    expect(commands(subject.onOrder(order, NOW))).toMatchObject([{ state: 'undone' }]);
+    expect(subject.onOrder(order, NOW)).toEqual([]);
+    expect(subject.onTime(NOW + 600_000)).toEqual([]);
+  });
+
+  it('goes on after a restart from what it handed over', () => {
+    const before = responder();
+    const [command] = commands(before.onIncident(sampleIncident({ signals: [sampleSignal()] }), 1, NOW));
+    const puts: { key: string; value: Uint8Array }[] = [];
+    before.drain(puts, []);
+    const held = new Map(puts.map((p) => [p.key, p.value]));
+    const after = responder({ load: (key) => held.get(key) });
+    after.restore(puts.filter((p) => p.key.startsWith('command/')).map((p) => decodeState(p.value) as Command));
+    expect(after.restrictionOn('default', 'agent-a', 's1', 'x')?.commandId).toBe(command?.id);
+    expect(after.onIncident(sampleIncident(), 1, NOW)).toEqual([]);
+    expect(commands(after.onTime(NOW + 60_000))).toMatchObject([{ id: command?.id, state: 'expired' }]);
+  });
+});
