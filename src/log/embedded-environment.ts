@@ -1,0 +1,224 @@
+import { mkdirSync, statfsSync } from 'node:fs';
+import { open, type Database, type RootDatabase } from 'lmdb';
+import type { Clock } from '../lib/clock.js';
+import { acquireDirectoryLock, DirectoryHeldError, type DirectoryLock } from './directory-lock.js';
+import { EnvironmentFailedError } from './log-errors.js';
+import { SpaceGuard, type SpaceUse } from './space-guard.js';
+import { WriteQueue, type Operation, type WriteJob } from './write-queue.js';
+
+const GIB = 2 ** 30;
+const MIB = 2 ** 20;
+
+/** Version of what lies in the databases; raised when an older program could no longer read it. */
+const FORMAT = 1;
+
+export interface EmbeddedEnvironmentOptions {
+  /** Created when missing. Local disk: the locks and the memory map do not work over a network file system. */
+  directory: string;
+  clock: Clock;
+  /** Most bytes that log, state and outbox may take together; 16 GiB. */
+  maxBytes?: number;
+  /** Bytes of the volume and of `maxBytes` that appends leave free; 256 MiB. */
+  reserveBytes?: number;
+  /** Bytes this user may still write on the volume; asks the system. */
+  freeBytes?: () => number;
+}
+
+/** A small fact about the whole environment: a position, a sequence. */
+export type MetaValue = number | { nextPosition: number; outboxHead: number };
+
+/**
+ * One LMDB environment that holds the log, the scoring state and the outbox, so that one transaction can move all.
+ *
+ * Durability: `noSync` stays off and `overlappingSync` is switched off. Then LMDB writes the pages, flushes them
+ * (fdatasync), writes the meta page through a descriptor opened with O_DSYNC, and only then reports the commit: a
+ * resolved promise means on disk, and nothing is ever visible that is not. With `overlappingSync` (the library's
+ * default) a commit is visible before it is flushed, two promises have to be told apart, and a crash of the machine
+ * falls back to an older meta page; it saves nothing here, because {@link WriteQueue} already gathers everything that
+ * arrives during a flush into the next commit.
+ */
+export class EmbeddedEnvironment {
+  readonly directory: string;
+  readonly clock: Clock;
+  /** Log segments by their first position. */
+  readonly segments: Database<Uint8Array, number>;
+  /** Scoring state, by key in UTF-8. */
+  readonly state: Database<Uint8Array, Uint8Array>;
+  /** Effects as JSON text, by sequence. */
+  readonly outbox: Database<string, number>;
+  readonly meta: Database<MetaValue, string>;
+  readonly space: SpaceGuard;
+  readonly #root: RootDatabase<Uint8Array, string>;
+  readonly #lock: DirectoryLock;
+  readonly #queue: WriteQueue;
+  #closing: Promise<void> | undefined;
+  #transactions = 0;
+
+  /**
+   * Opens or creates the environment.
+   *
+   * @throws DirectoryHeldError when another process has it open
+   * @throws RangeError for limits that do not fit each other
+   */
+  static open(options: EmbeddedEnvironmentOptions): EmbeddedEnvironment {
+    const { maxBytes = 16 * GIB, reserveBytes = 256 * MIB } = options;
+    if (!Number.isSafeInteger(maxBytes) || !Number.isSafeInteger(reserveBytes) || reserveBytes < 0) {
+      throw new RangeError('maxBytes and reserveBytes must be whole numbers of bytes.');
+    }
+    if (maxBytes <= reserveBytes) {
+      throw new RangeError(`maxBytes (${maxBytes}) must be greater than reserveBytes (${reserveBytes}).`);
+    }
+    mkdirSync(options.directory, { recursive: true });
+    const lock = acquireDirectoryLock(options.directory);
+    try {
+      return new EmbeddedEnvironment({ ...options, maxBytes, reserveBytes }, lock);
+    } catch (error) {
+      lock.release();
+      throw error;
+    }
+  }
+
+  private constructor(
+    options: EmbeddedEnvironmentOptions & { maxBytes: number; reserveBytes: number },
+    lock: DirectoryLock,
+  ) {
+    const { directory, clock, maxBytes, reserveBytes } = options;
+    const freeBytes = options.freeBytes ?? ((): number => volumeFreeBytes(directory));
+    this.directory = directory;
+    this.clock = clock;
+    this.#lock = lock;
+    this.#root = open<Uint8Array, string>({
+      path: directory,
+      noSubdir: false,
+      encoding: 'binary',
+      overlappingSync: false,
+      maxDbs: 8,
+      // Address space, not memory. The library would grow a smaller map by itself and keep the old ones mapped; the
+      // limit on what is stored is the space guard's.
+      mapSize: Math.ceil((maxBytes + GIB) / MIB) * MIB,
+    });
+    try {
+      this.segments = this.#root.openDB<Uint8Array, number>({ name: 'segments', encoding: 'binary' });
+      this.state = this.#root.openDB<Uint8Array, Uint8Array>({
+        name: 'state',
+        encoding: 'binary',
+        keyEncoding: 'binary',
+      });
+      this.outbox = this.#root.openDB<string, number>({ name: 'outbox', encoding: 'string' });
+      this.meta = this.#root.openDB<MetaValue, string>({ name: 'meta', encoding: 'json' });
+      this.#checkFormat();
+      this.#checkReaders();
+    } catch (error) {
+      void this.#root.close();
+      throw error;
+    }
+    this.#queue = new WriteQueue(
+      (operations) => this.#commit(operations),
+      (cause) => new EnvironmentFailedError(directory, cause),
+    );
+    this.space = new SpaceGuard({ clock, maxBytes, reserveBytes, look: () => this.#look(freeBytes()) });
+  }
+
+  /** Durable transactions since it was opened: what they gather is records divided by this. */
+  get transactions(): number {
+    return this.#transactions;
+  }
+
+  /** Makes a job part of the next transaction. */
+  submit(job: WriteJob): void {
+    this.#queue.submit(job);
+  }
+
+  /** Bytes that live log segments take on disk, page by page. */
+  segmentBytes(): number {
+    return liveBytes(this.segments);
+  }
+
+  /** Refuses new writes, waits for those accepted, and gives the directory up. Safe to call twice. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.#queue.close();
+    await this.#root.close();
+    this.#lock.release();
+  }
+
+  async #commit(operations: readonly Operation[]): Promise<void> {
+    try {
+      // `batch` keeps the operations in one transaction; they run on a thread of the pool, as does the flush.
+      await this.#root.batch(() => {
+        for (const operation of operations) operation();
+      });
+      this.#transactions++;
+    } catch (error) {
+      throw await rootCause(error);
+    }
+  }
+
+  #checkFormat(): void {
+    const format = this.meta.get('format');
+    if (format === undefined) this.meta.putSync('format', FORMAT);
+    else if (format !== FORMAT) {
+      throw new Error(
+        `${this.directory} has format ${JSON.stringify(format)} and this version reads ${FORMAT}; ` +
+          'start the version that wrote it, or choose another directory.',
+      );
+    }
+  }
+
+  /** The reader table is guarded by kernel locks, so it also shows a process that cannot be seen in /proc from here. */
+  #checkReaders(): void {
+    this.#root.readerCheck();
+    for (const line of this.#root.readerList().split('\n')) {
+      const pid = Number.parseInt(line.trim(), 10);
+      if (!Number.isNaN(pid) && pid !== process.pid) throw new DirectoryHeldError(this.directory, pid, 'nothing');
+    }
+  }
+
+  #look(freeBytes: number): SpaceUse {
+    const stats = statsOf(this.#root);
+    let usedBytes = 0;
+    for (const database of [this.segments, this.state, this.outbox, this.meta]) usedBytes += liveBytes(database);
+    return { usedBytes, fileBytes: (stats.lastPageNumber + 1) * stats.pageSize, freeBytes };
+  }
+}
+
+interface DatabaseStats {
+  pageSize: number;
+  treeBranchPageCount: number;
+  treeLeafPageCount: number;
+  overflowPages: number;
+  lastPageNumber: number;
+}
+
+/** A database of any key and value. */
+type WithStats = Pick<Database, 'getStats'>;
+
+function statsOf(database: WithStats): DatabaseStats {
+  // The library types its statistics as `{}`; these are LMDB's own MDB_stat and MDB_envinfo fields.
+  return database.getStats() as DatabaseStats;
+}
+
+function liveBytes(database: WithStats): number {
+  const stats = statsOf(database);
+  return (stats.treeBranchPageCount + stats.treeLeafPageCount + stats.overflowPages) * stats.pageSize;
+}
+
+function volumeFreeBytes(directory: string): number {
+  const { bavail, bsize } = statfsSync(directory);
+  return bavail * bsize;
+}
+
+/** The library rejects with a general error that carries a promise of the real one. */
+async function rootCause(error: unknown): Promise<unknown> {
+  if (!(error instanceof Error) || !('commitError' in error)) return error;
+  try {
+    await error.commitError;
+    return error;
+  } catch (cause) {
+    return cause;
+  }
+}

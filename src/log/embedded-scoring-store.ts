@@ -1,0 +1,191 @@
+import type { Effect, OutboxEntry } from '../model/effect.js';
+import type { EmbeddedEnvironment, MetaValue } from './embedded-environment.js';
+import { LogClosedError, LogDamagedError } from './log-errors.js';
+import type { ScoringStore, StateCommit } from './port.js';
+import { PositionWaiters } from './position-waiters.js';
+import type { Operation } from './write-queue.js';
+
+const SCORING_KEY = 'scoring';
+const CURSOR_PREFIX = 'cursor:';
+
+/** LMDB allows 1978 bytes; less keeps the tree's inner pages wide. */
+const MAX_KEY_BYTES = 512;
+
+/** Outbox entries dropped in one transaction. */
+const TRIM_STEP = 10_000;
+
+interface Place {
+  nextPosition: number;
+  outboxHead: number;
+}
+
+/** {@link ScoringStore} in the environment of the log. One per environment. */
+export class EmbeddedScoringStore implements ScoringStore {
+  readonly #environment: EmbeddedEnvironment;
+  readonly #waiters = new PositionWaiters();
+  /** What is durable. */
+  #committed: Place;
+  /** What the transaction that is being written will make durable. */
+  #staged: Place;
+
+  constructor(environment: EmbeddedEnvironment) {
+    this.#environment = environment;
+    this.#committed = readPlace(environment.meta.get(SCORING_KEY));
+    this.#staged = this.#committed;
+  }
+
+  get nextPosition(): number {
+    return this.#committed.nextPosition;
+  }
+
+  get outboxHead(): number {
+    return this.#committed.outboxHead;
+  }
+
+  get(key: string): Uint8Array | undefined {
+    return this.#environment.state.getBinary(keyBytes(key));
+  }
+
+  /**
+   * See {@link ScoringStore.entries}; key order is the order of the keys' UTF-8 bytes. Read it to its end without
+   * waiting in between: while it is open, pages that are no longer needed cannot be used again.
+   */
+  *entries(prefix: string): Generator<{ key: string; value: Uint8Array }, void, undefined> {
+    const start = Buffer.from(prefix);
+    const { state } = this.#environment;
+    for (const { key, value } of state.getRange(start.length > 0 ? { start } : {})) {
+      const text = Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('utf8');
+      if (!text.startsWith(prefix)) return;
+      yield { key: text, value };
+    }
+  }
+
+  /**
+   * See {@link ScoringStore.commit}. Takes a copy of everything at once: the caller may go on changing it.
+   *
+   * @throws RangeError for a key that is empty or too long, or a position before the committed one
+   */
+  async commit(change: StateCommit): Promise<OutboxEntry[]> {
+    const { nextPosition } = change;
+    const puts = change.puts.map(({ key, value }) => ({ key: keyBytes(key), value: Buffer.from(value) }));
+    const deletes = change.deletes.map((key) => keyBytes(key));
+    const effects = change.effects.map((effect) => ({ effect, text: JSON.stringify(effect) }));
+    const { state, outbox, meta } = this.#environment;
+    return new Promise((resolve, reject) => {
+      let entries: OutboxEntry[] = [];
+      let place = this.#staged;
+      this.#environment.submit({
+        fill: (operations) => {
+          place = this.#moveTo(nextPosition, effects.length);
+          for (const { key, value } of puts) operations.push(() => void state.put(key, value));
+          for (const key of deletes) operations.push(() => void state.remove(key));
+          let sequence = place.outboxHead - effects.length;
+          entries = effects.map(({ effect, text }) => {
+            const own = ++sequence;
+            operations.push(() => void outbox.put(own, text));
+            return { sequence: own, effect };
+          });
+          const value = place;
+          operations.push(() => void meta.put(SCORING_KEY, value));
+        },
+        committed: () => {
+          this.#committed = place;
+          this.#waiters.advance(place.outboxHead);
+          resolve(entries);
+        },
+        failed: (error) => {
+          this.#staged = this.#committed;
+          reject(error);
+        },
+      });
+    });
+  }
+
+  outbox(after: number, max: number): OutboxEntry[] {
+    const entries: OutboxEntry[] = [];
+    for (const { key, value } of this.#environment.outbox.getRange({ start: after + 1, limit: max })) {
+      entries.push({ sequence: key, effect: parseEffect(key, value) });
+    }
+    return entries;
+  }
+
+  waitForOutbox(after: number, signal: AbortSignal): Promise<void> {
+    return this.outboxHead > after ? Promise.resolve() : this.#waiters.wait(after, signal);
+  }
+
+  /** @throws RangeError for a sequence beyond the newest entry */
+  async trimOutbox(sequence: number): Promise<void> {
+    if (!Number.isSafeInteger(sequence) || sequence > this.outboxHead) {
+      throw new RangeError(`Cannot drop the outbox up to ${sequence}: the newest entry is ${this.outboxHead}.`);
+    }
+    const { outbox } = this.#environment;
+    for (;;) {
+      const keys = [...outbox.getKeys({ end: sequence, inclusiveEnd: true, limit: TRIM_STEP })];
+      if (keys.length > 0) await this.#write(keys.map((key) => () => void outbox.remove(key)));
+      if (keys.length < TRIM_STEP) return;
+    }
+  }
+
+  cursor(name: string): number {
+    const value = this.#environment.meta.get(cursorKey(name));
+    return typeof value === 'number' ? value : 0;
+  }
+
+  async setCursor(name: string, value: number): Promise<void> {
+    if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`Cursor ${name} cannot be ${value}.`);
+    const key = cursorKey(name);
+    await this.#write([() => void this.#environment.meta.put(key, value)]);
+  }
+
+  /** Releases those who wait for the outbox. The environment stays open. */
+  close(): void {
+    this.#waiters.close(new LogClosedError());
+  }
+
+  #moveTo(nextPosition: number, effects: number): Place {
+    const before = this.#staged;
+    if (!Number.isSafeInteger(nextPosition) || nextPosition < before.nextPosition) {
+      throw new RangeError(`Scoring cannot go back from position ${before.nextPosition} to ${nextPosition}.`);
+    }
+    this.#staged = { nextPosition, outboxHead: before.outboxHead + effects };
+    return this.#staged;
+  }
+
+  #write(own: readonly Operation[]): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#environment.submit({
+        fill: (operations) => void operations.push(...own),
+        committed: resolve,
+        failed: reject,
+      });
+    });
+  }
+}
+
+function readPlace(stored: MetaValue | undefined): Place {
+  return typeof stored === 'object' ? stored : { nextPosition: 1, outboxHead: 0 };
+}
+
+function keyBytes(key: string): Buffer {
+  const bytes = Buffer.from(key);
+  if (bytes.length < 1 || bytes.length > MAX_KEY_BYTES) {
+    throw new RangeError(`A state key must have 1 to ${MAX_KEY_BYTES} bytes, not ${bytes.length}: ${key.slice(0, 60)}`);
+  }
+  return bytes;
+}
+
+function cursorKey(name: string): string {
+  if (!/^[a-z0-9-]{1,64}$/.test(name)) {
+    throw new RangeError(`A cursor's name is lower-case letters, digits and hyphens, not ${JSON.stringify(name)}.`);
+  }
+  return CURSOR_PREFIX + name;
+}
+
+function parseEffect(sequence: number, text: string): Effect {
+  try {
+    // Only commit() writes the outbox, and it was given an Effect.
+    return JSON.parse(text) as Effect;
+  } catch (cause) {
+    throw new LogDamagedError(sequence, 'this number is an outbox entry, and it is not valid JSON.', { cause });
+  }
+}

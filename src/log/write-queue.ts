@@ -1,0 +1,112 @@
+import { LogClosedError, LogFullError } from './log-errors.js';
+
+/** One change of one database; built by a job, applied with the others of its transaction. */
+export type Operation = () => void;
+
+/** A change that wants to be part of the next transaction. */
+export interface WriteJob {
+  /**
+   * Adds the job's operations; called when its transaction is put together, after every earlier one has ended. May
+   * throw: then this job fails and its neighbours go on.
+   */
+  fill(operations: Operation[]): void;
+  /** The transaction is durable. Called in the order of the jobs. */
+  committed(): void;
+  /** Nothing of the transaction was written. */
+  failed(error: Error): void;
+}
+
+/**
+ * Group commit: one transaction at a time, and all that arrive while it is written share the next one.
+ *
+ * A transaction that fails for want of space leaves the file as it was, so later ones may try again. After any other
+ * failure nothing more is written, because a failed flush says nothing about what is on the disk.
+ */
+export class WriteQueue {
+  readonly #commit: (operations: readonly Operation[]) => Promise<void>;
+  readonly #stopError: (cause: unknown) => Error;
+  #waiting: WriteJob[] = [];
+  #running: Promise<void> | undefined;
+  #stopped: Error | undefined;
+
+  /**
+   * @param commit writes all operations in one durable transaction, or none
+   * @param stopError the error given to everyone after a failure of `commit` that is not for want of space
+   */
+  constructor(commit: (operations: readonly Operation[]) => Promise<void>, stopError: (cause: unknown) => Error) {
+    this.#commit = commit;
+    this.#stopError = stopError;
+  }
+
+  submit(job: WriteJob): void {
+    if (this.#stopped !== undefined) {
+      job.failed(this.#stopped);
+      return;
+    }
+    this.#waiting.push(job);
+    this.#running ??= this.#run();
+  }
+
+  /** Refuses new jobs; resolves when those accepted have ended. */
+  async close(): Promise<void> {
+    this.#stopped ??= new LogClosedError();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    // Everything that the current turn of the event loop submits shares the first commit.
+    await new Promise((resolve) => setImmediate(resolve));
+    while (this.#waiting.length > 0) {
+      const operations: Operation[] = [];
+      const jobs = this.#take(operations);
+      if (operations.length === 0) {
+        for (const job of jobs) job.committed();
+        continue;
+      }
+      try {
+        await this.#commit(operations);
+      } catch (error) {
+        this.#fail(jobs, error);
+        continue;
+      }
+      for (const job of jobs) job.committed();
+    }
+    this.#running = undefined;
+  }
+
+  #take(operations: Operation[]): WriteJob[] {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    const jobs: WriteJob[] = [];
+    for (const job of waiting) {
+      const mark = operations.length;
+      try {
+        job.fill(operations);
+        jobs.push(job);
+      } catch (error) {
+        operations.length = mark;
+        job.failed(error instanceof Error ? error : new Error(String(error)));
+      }
+    }
+    return jobs;
+  }
+
+  #fail(jobs: readonly WriteJob[], cause: unknown): void {
+    if (isNoSpace(cause)) {
+      const full = new LogFullError('disk', 'The volume is full; nothing was written. Free some space.', { cause });
+      for (const job of jobs) job.failed(full);
+      return;
+    }
+    this.#stopped = this.#stopError(cause);
+    const refused = [...jobs, ...this.#waiting];
+    this.#waiting = [];
+    for (const job of refused) job.failed(this.#stopped);
+  }
+}
+
+/** LMDB passes the system's error on: ENOSPC (28) or EDQUOT (122 on Linux, 69 elsewhere). */
+function isNoSpace(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const code = 'code' in error ? error.code : undefined;
+  return code === 28 || code === 122 || code === 'ENOSPC' || /no space left|quota exceeded/i.test(error.message);
+}
