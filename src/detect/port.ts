@@ -49,8 +49,14 @@ export interface SessionFacts {
   contained: boolean;
 }
 
+/** What the baselines say about a joined window, where they say anything. */
+export interface WindowMeasures {
+  measures: ReadonlyMap<string, Measure>;
+  baselineVersion: number;
+}
+
 /** Runs every active detector over what happened. A throwing detector is isolated and counted. */
 export interface DetectorRunner {
   event(assessment: Assessment): Signal[];
-  window(window: Window): Signal[];
+  window(window: Window, measured?: WindowMeasures): Signal[];
 }

@@ -1,0 +1,219 @@
+import { stableId } from '../lib/hash.js';
+import type { Severity } from '../model/incident.js';
+import type { Observation } from '../model/observation.js';
+import type { Signal } from '../model/signal.js';
+import type { Window } from '../model/window.js';
+import { DetectorIndex } from './detector-index.js';
+import type { DetectorDefinition } from './detector-schema.js';
+import { FiredMemory } from './fired-memory.js';
+import { inertText } from './inert-text.js';
+import type { Finding } from './kinds/kind.js';
+import type { DetectorSet } from './loader.js';
+import type { Assessment, DetectorRunner, Measure, WindowMeasures } from './port.js';
+import { RunningDetector } from './running-detector.js';
+import type { WindowSubject } from './vocabulary.js';
+
+/** Failures after which a detector is switched off until the next start or the next set. */
+const MAX_FAILURES = 5;
+/** Most evidence ids a signal carries. */
+const MAX_EVIDENCE = 64;
+const NO_MEASURES: ReadonlyMap<string, Measure> = new Map();
+
+/** How one detector is doing, for `/v1/status` and the telemetry. */
+export interface DetectorStatus {
+  id: string;
+  title: string;
+  lane: 'event' | 'window';
+  severity: Severity;
+  state: 'active' | 'shadow' | 'disabled';
+  /** Signals raised. */
+  raised: number;
+  /** Found again within its cooldown, and therefore quiet. */
+  repeated: number;
+  failures: number;
+  /** Bounded and inert; empty when it never failed. */
+  lastError: string;
+}
+
+export interface RunnerOptions {
+  set: DetectorSet;
+  /** What has fired already; hand in one with a journal to keep it across restarts. */
+  fired?: FiredMemory;
+  maxFailures?: number;
+  /** Told of each failure, for the log. */
+  onFailure?: (detectorId: string, error: unknown, disabled: boolean) => void;
+}
+
+/** What a finding is about. */
+interface Cause {
+  tenant: string;
+  agentId: string;
+  sessionId: string | undefined;
+  /** Observation or window. */
+  id: string;
+  /** What `cooldown: call` and `cooldown: window` count as the same. */
+  unit: string;
+}
+
+/**
+ * Runs a set of detectors. Deterministic: the same assessments in the same order give the same signals with the same
+ * ids; no clock, no randomness. A detector that throws is isolated, counted and, after repeated failures, disabled.
+ */
+export class IndexedDetectorRunner implements DetectorRunner {
+  readonly #events: DetectorIndex<Assessment>;
+  readonly #windows: RunningDetector<WindowSubject>[];
+  readonly #fired: FiredMemory;
+  readonly #options: RunnerOptions;
+  readonly #maxFailures: number;
+  readonly hash: string;
+
+  constructor(options: RunnerOptions) {
+    const { detectors, hash } = options.set;
+    this.#options = options;
+    this.#maxFailures = options.maxFailures ?? MAX_FAILURES;
+    this.#fired = options.fired ?? new FiredMemory();
+    this.#events = new DetectorIndex(
+      detectors.flatMap((one) => (one.lane === 'event' ? [new RunningDetector(one.definition, one.prepared)] : [])),
+    );
+    this.#windows = detectors.flatMap((one) =>
+      one.lane === 'window' ? [new RunningDetector(one.definition, one.prepared)] : [],
+    );
+    this.hash = hash;
+  }
+
+  event(assessment: Assessment): Signal[] {
+    const { observation, measures } = assessment;
+    const signals: Signal[] = [];
+    for (const detector of this.#events.candidates(observation.kind, toolOf(observation))) {
+      if (!detector.worthAsking(measures)) continue;
+      const finding = this.#ask(detector, assessment);
+      if (finding === undefined) continue;
+      const cause = causeOf(observation);
+      if (this.#silenced(detector, cause)) continue;
+      signals.push(eventSignal(detector.definition, assessment, cause, finding));
+    }
+    return signals;
+  }
+
+  window(window: Window, measured?: WindowMeasures): Signal[] {
+    const subject: WindowSubject = { window, measures: measured?.measures ?? NO_MEASURES };
+    const cause: Cause = {
+      tenant: window.tenant,
+      agentId: window.agentId,
+      sessionId: window.sessionId,
+      id: window.id,
+      unit: window.id,
+    };
+    const signals: Signal[] = [];
+    for (const detector of this.#windows) {
+      if (!detector.worthAsking(subject.measures)) continue;
+      const finding = this.#ask(detector, subject);
+      if (finding === undefined || this.#silenced(detector, cause)) continue;
+      signals.push(windowSignal(detector.definition, window, cause, finding, measured?.baselineVersion ?? 0));
+    }
+    return signals;
+  }
+
+  /** By id. */
+  status(): DetectorStatus[] {
+    const all = [...this.#events.detectors, ...this.#windows].map((detector): DetectorStatus => ({
+      id: detector.definition.id,
+      title: detector.definition.title,
+      lane: detector.definition.lane,
+      severity: detector.definition.severity,
+      state: detector.disabled ? 'disabled' : detector.definition.shadow ? 'shadow' : 'active',
+      raised: detector.raised,
+      repeated: detector.repeated,
+      failures: detector.failures,
+      lastError: detector.lastError,
+    }));
+    return all.sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  #ask<S>(detector: RunningDetector<S>, subject: S): Finding | undefined {
+    try {
+      return detector.find(subject);
+    } catch (error) {
+      detector.failures++;
+      detector.lastError = inertText(error instanceof Error ? error.message : String(error), 200);
+      detector.disabled = detector.failures >= this.#maxFailures;
+      this.#options.onFailure?.(detector.definition.id, error, detector.disabled);
+      return undefined;
+    }
+  }
+
+  #silenced(detector: { definition: DetectorDefinition; raised: number; repeated: number }, cause: Cause): boolean {
+    const { id, cooldown } = detector.definition;
+    // Without a session, "once per session" would mean once for ever.
+    const scope = cooldown === 'session' && cause.sessionId !== undefined ? '' : cause.unit;
+    const key = stableId('fired', id, cause.tenant, cause.agentId, cause.sessionId ?? '', scope);
+    if (!this.#fired.first(key)) {
+      detector.repeated++;
+      return true;
+    }
+    detector.raised++;
+    return false;
+  }
+}
+
+function toolOf(observation: Observation): string {
+  return 'tool' in observation ? (observation.tool ?? '') : '';
+}
+
+/** An attempt and its audit record are one call: the second to come stays quiet. */
+function causeOf(observation: Observation): Cause {
+  return {
+    tenant: observation.tenant,
+    agentId: observation.agentId,
+    sessionId: observation.sessionId,
+    id: observation.id,
+    unit: observation.callId === undefined ? observation.id : `call ${observation.callId}`,
+  };
+}
+
+function eventSignal(definition: DetectorDefinition, assessment: Assessment, cause: Cause, finding: Finding): Signal {
+  const { observation } = assessment;
+  const tool = toolOf(observation);
+  return {
+    ...common(definition, cause, finding),
+    ...(observation.seq === undefined ? {} : { seq: observation.seq }),
+    ...(observation.callId === undefined ? {} : { callId: observation.callId }),
+    ...(tool === '' ? {} : { tool }),
+    time: observation.time,
+    emitters: assessment.emitters,
+    baselineVersion: assessment.baselineVersion,
+    evidenceIds: assessment.evidenceIds.slice(0, MAX_EVIDENCE),
+  };
+}
+
+function windowSignal(
+  definition: DetectorDefinition,
+  window: Window,
+  cause: Cause,
+  finding: Finding,
+  baselineVersion: number,
+): Signal {
+  return {
+    ...common(definition, cause, finding),
+    time: window.end,
+    emitters: window.emitters,
+    baselineVersion,
+    evidenceIds: window.evidenceIds.slice(0, MAX_EVIDENCE),
+  };
+}
+
+function common(definition: DetectorDefinition, cause: Cause, finding: Finding) {
+  return {
+    id: stableId('sig', definition.id, cause.tenant, cause.agentId, cause.sessionId ?? '', cause.id),
+    detectorId: definition.id,
+    tenant: cause.tenant,
+    agentId: cause.agentId,
+    ...(cause.sessionId === undefined ? {} : { sessionId: cause.sessionId }),
+    causeId: cause.id,
+    streams: [...definition.streams],
+    ingredient: definition.evidence.ingredient ?? false,
+    shadow: definition.shadow,
+    tags: [...definition.tags],
+    ...finding,
+  };
+}
