@@ -1,8 +1,9 @@
 import { mkdirSync, statfsSync } from 'node:fs';
+import { constants } from 'node:os';
 import { open, type Database, type RootDatabase } from 'lmdb';
 import type { Clock } from '../lib/clock.js';
 import { acquireDirectoryLock, DirectoryHeldError, type DirectoryLock } from './directory-lock.js';
-import { EnvironmentFailedError } from './log-errors.js';
+import { EnvironmentFailedError, LogFullError } from './log-errors.js';
 import { SpaceGuard, type SpaceUse } from './space-guard.js';
 import { WriteQueue, type Operation, type WriteJob } from './write-queue.js';
 
@@ -11,6 +12,14 @@ const MIB = 2 ** 20;
 
 /** Version of what lies in the databases; raised when an older program could no longer read it. */
 const FORMAT = 1;
+
+/** The system's error numbers, which the library passes on. LMDB turns a short write, as on a full disk, into EIO. */
+const EIO = 5;
+const ENOSPC = constants.errno.ENOSPC;
+const EDQUOT = constants.errno.EDQUOT;
+
+/** An EIO with less than this free, which is the most that one transaction writes, is taken for a full disk. */
+const SHORT_OF_SPACE_BYTES = 64 * MIB;
 
 export interface EmbeddedEnvironmentOptions {
   /** Created when missing. Local disk: the locks and the memory map do not work over a network file system. */
@@ -51,6 +60,7 @@ export class EmbeddedEnvironment {
   readonly #root: RootDatabase<Uint8Array, string>;
   readonly #lock: DirectoryLock;
   readonly #queue: WriteQueue;
+  readonly #freeBytes: () => number;
   #closing: Promise<void> | undefined;
   #transactions = 0;
 
@@ -83,7 +93,7 @@ export class EmbeddedEnvironment {
     lock: DirectoryLock,
   ) {
     const { directory, clock, maxBytes, reserveBytes } = options;
-    const freeBytes = options.freeBytes ?? ((): number => volumeFreeBytes(directory));
+    this.#freeBytes = options.freeBytes ?? ((): number => volumeFreeBytes(directory));
     this.directory = directory;
     this.clock = clock;
     this.#lock = lock;
@@ -92,6 +102,9 @@ export class EmbeddedEnvironment {
       noSubdir: false,
       encoding: 'binary',
       overlappingSync: false,
+      // Every write here is an explicit batch. With implicit batches around it the library makes a promise of its own
+      // for each, which nobody can handle when the commit fails, and that ends the process.
+      eventTurnBatching: false,
       maxDbs: 8,
       // Address space, not memory. The library would grow a smaller map by itself and keep the old ones mapped; the
       // limit on what is stored is the space guard's.
@@ -116,7 +129,7 @@ export class EmbeddedEnvironment {
       (operations) => this.#commit(operations),
       (cause) => new EnvironmentFailedError(directory, cause),
     );
-    this.space = new SpaceGuard({ clock, maxBytes, reserveBytes, look: () => this.#look(freeBytes()) });
+    this.space = new SpaceGuard({ clock, maxBytes, reserveBytes, look: () => this.#look() });
   }
 
   /** Durable transactions since it was opened: what they gather is records divided by this. */
@@ -154,7 +167,25 @@ export class EmbeddedEnvironment {
       });
       this.#transactions++;
     } catch (error) {
-      throw await rootCause(error);
+      const cause = await rootCause(error);
+      if (this.#wasForWantOfSpace(cause)) {
+        throw new LogFullError('disk', 'The volume is full; nothing was written. Free some space.', { cause });
+      }
+      throw cause;
+    }
+  }
+
+  /** Whether a failed commit left everything as it was, so that the next may try again once there is room. */
+  #wasForWantOfSpace(cause: unknown): boolean {
+    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+    const noSpace = code === ENOSPC || code === EDQUOT || (code === EIO && this.#freeBytes() < SHORT_OF_SPACE_BYTES);
+    if (!noSpace) return false;
+    try {
+      // LMDB refuses every further transaction where not the data but the meta page failed. Writes nothing.
+      this.#root.transactionSync(() => {});
+      return true;
+    } catch {
+      return false;
     }
   }
 
@@ -178,11 +209,11 @@ export class EmbeddedEnvironment {
     }
   }
 
-  #look(freeBytes: number): SpaceUse {
+  #look(): SpaceUse {
     const stats = statsOf(this.#root);
     let usedBytes = 0;
     for (const database of [this.segments, this.state, this.outbox, this.meta]) usedBytes += liveBytes(database);
-    return { usedBytes, fileBytes: (stats.lastPageNumber + 1) * stats.pageSize, freeBytes };
+    return { usedBytes, fileBytes: (stats.lastPageNumber + 1) * stats.pageSize, freeBytes: this.#freeBytes() };
   }
 }
 

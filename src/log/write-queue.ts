@@ -30,8 +30,9 @@ export class WriteQueue {
   #stopped: Error | undefined;
 
   /**
-   * @param commit writes all operations in one durable transaction, or none
-   * @param stopError the error given to everyone after a failure of `commit` that is not for want of space
+   * @param commit writes all operations in one durable transaction, or none; rejects with LogFullError when there was no
+   *   space and later transactions may try again
+   * @param stopError the error given to everyone after any other failure of `commit`
    */
   constructor(commit: (operations: readonly Operation[]) => Promise<void>, stopError: (cause: unknown) => Error) {
     this.#commit = commit;
@@ -92,9 +93,8 @@ export class WriteQueue {
   }
 
   #fail(jobs: readonly WriteJob[], cause: unknown): void {
-    if (isNoSpace(cause)) {
-      const full = new LogFullError('disk', 'The volume is full; nothing was written. Free some space.', { cause });
-      for (const job of jobs) job.failed(full);
+    if (cause instanceof LogFullError) {
+      for (const job of jobs) job.failed(cause);
       return;
     }
     this.#stopped = this.#stopError(cause);
@@ -102,11 +102,4 @@ export class WriteQueue {
     this.#waiting = [];
     for (const job of refused) job.failed(this.#stopped);
   }
-}
-
-/** LMDB passes the system's error on: ENOSPC (28) or EDQUOT (122 on Linux, 69 elsewhere). */
-function isNoSpace(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  const code = 'code' in error ? error.code : undefined;
-  return code === 28 || code === 122 || code === 'ENOSPC' || /no space left|quota exceeded/i.test(error.message);
 }

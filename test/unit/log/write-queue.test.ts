@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { EnvironmentFailedError } from '../../../src/log/log-errors.js';
+import { EnvironmentFailedError, LogFullError } from '../../../src/log/log-errors.js';
 import { WriteQueue, type Operation } from '../../../src/log/write-queue.js';
 
 /** A commit that the test ends by hand. */
@@ -68,7 +68,7 @@ describe('the write queue', () => {
   it('goes on after a commit for which there was no space', async () => {
     const { queue, ...hand } = share();
     const refused = write(queue).catch((error: unknown) => error);
-    await hand.end(Object.assign(new Error('No space left on device'), { code: 28 }));
+    await hand.end(new LogFullError('disk', 'No space left on device'));
     expect(await refused).toMatchObject({ code: 'LOG_FULL', reason: 'disk' });
     const later = write(queue);
     await hand.end();
