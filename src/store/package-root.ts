@@ -1,0 +1,18 @@
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/**
+ * The folder of this package, found by its `package.json`: the same from the sources and from `dist/`.
+ *
+ * @throws Error when no `package.json` lies above this file
+ */
+export function packageRoot(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, 'package.json'))) {
+    const parent = dirname(folder);
+    if (parent === folder) throw new Error('no package.json above the store folder; the package is not complete');
+    folder = parent;
+  }
+  return folder;
+}

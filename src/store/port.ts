@@ -1,0 +1,69 @@
+import type { BaselineVersion } from '../model/baseline.js';
+import type { CommandEvent } from '../model/command.js';
+import type { Incident } from '../model/incident.js';
+import type { DeadLetter } from '../model/log-record.js';
+import type { Stream } from '../model/observation.js';
+
+/** How far storing is behind, and why. Shown at `/v1/status`. */
+export interface StoreStatus {
+  /** Position of the last log record that is in ClickHouse (or needs no storing). */
+  logPosition: number;
+  /** Committed log records not yet stored. */
+  logBacklog: number;
+  /** Outbox sequence of the last effect that is in ClickHouse. */
+  outboxSequence: number;
+  outboxBacklog: number;
+  /** Rows written since the start, retries not counted twice. */
+  storedRows: number;
+  /** Failed attempts since the start. */
+  retries: number;
+  /** Rows the engine refused; each lies in `dead_letters` with its cause. */
+  refusedRows: number;
+  /** Refused rows whose dead letter was refused too. */
+  unstorableRows: number;
+  /** Records that retention had dropped before they could be stored. */
+  lostRecords: number;
+  /** Why the current attempt fails; absent while all is well. */
+  lastError?: string;
+  /** Since when it fails, epoch ms. */
+  failingSince?: number;
+}
+
+/** Exact by id: an observation stored twice counts once. */
+export interface ObservationCount {
+  agentId: string;
+  stream: Stream;
+  observations: number;
+}
+
+export interface StoredDeadLetter extends DeadLetter {
+  /** Log position of the record; 0 where it never reached the log. */
+  position: number;
+}
+
+/** What people ask ClickHouse through the API. All reads are bound to one tenant. */
+export interface StoreQueries {
+  /** Distinct observations per agent and stream, by event time `[from, to)`, epoch ms. */
+  observationCounts(filter: {
+    tenant: string;
+    from?: number;
+    to?: number;
+    limit?: number;
+  }): Promise<ObservationCount[]>;
+  /** Distinct observation ids of a tenant. */
+  distinctObservations(tenant: string): Promise<number>;
+  /** Newest first. */
+  deadLetters(filter: { tenant: string; limit: number }): Promise<StoredDeadLetter[]>;
+  /** Latest state of each incident, newest first; `before` is an `openedAt` to continue from. */
+  incidents(filter: { tenant: string; agentId?: string; before?: number; limit: number }): Promise<Incident[]>;
+  incident(tenant: string, id: string): Promise<Incident | undefined>;
+  /** Steps in a command's life, oldest first. */
+  commandEvents(tenant: string, commandId: string): Promise<CommandEvent[]>;
+  /** Newest version of each feature, or all of one feature's versions. */
+  baselineVersions(filter: {
+    tenant: string;
+    agentId: string;
+    feature?: string;
+    limit: number;
+  }): Promise<BaselineVersion[]>;
+}

@@ -1,0 +1,137 @@
+import type { BaselineVersion } from '../model/baseline.js';
+import { COMMAND_STATES, type CommandEvent } from '../model/command.js';
+import { INCIDENT_STATUSES, SEVERITIES, type Incident, type TimelineEntry } from '../model/incident.js';
+import type { Signal } from '../model/signal.js';
+import type { StoredDeadLetter } from './port.js';
+
+/** A row as ClickHouse sends it: 64-bit integers as texts, absent texts empty. */
+export type RawRow = Record<string, unknown>;
+
+/** A stored row that does not have the shape this program writes. */
+export class StoredShapeError extends Error {
+  override name = 'StoredShapeError';
+}
+
+export function deadLetter(row: RawRow): StoredDeadLetter {
+  return {
+    id: text(row, 'id'),
+    time: integer(row, 'timeMs'),
+    tenant: text(row, 'tenant'),
+    principalId: text(row, 'principalId'),
+    field: text(row, 'field'),
+    reason: text(row, 'reason'),
+    hash: text(row, 'hash'),
+    excerpt: text(row, 'excerpt'),
+    position: integer(row, 'position'),
+  };
+}
+
+export function commandEvent(row: RawRow): CommandEvent {
+  return {
+    id: text(row, 'id'),
+    commandId: text(row, 'commandId'),
+    tenant: text(row, 'tenant'),
+    agentId: text(row, 'agentId'),
+    time: integer(row, 'timeMs'),
+    state: oneOf(row, 'state', COMMAND_STATES),
+    by: text(row, 'by'),
+    detail: text(row, 'detail'),
+  };
+}
+
+export function baselineVersion(row: RawRow): BaselineVersion {
+  return {
+    tenant: text(row, 'tenant'),
+    agentId: text(row, 'agentId'),
+    feature: text(row, 'feature'),
+    version: integer(row, 'version'),
+    time: integer(row, 'timeMs'),
+    sampleCount: integer(row, 'sampleCount'),
+    sessionCount: integer(row, 'sessionCount'),
+    status: oneOf(row, 'status', ['warming', 'learning', 'frozen'] as const),
+    state: text(row, 'state'),
+  };
+}
+
+export function incident(row: RawRow): Incident {
+  const signals: Signal[] = JSON.parse(text(row, 'signals') || '[]');
+  const openedSeq = row['openedSeq'];
+  return {
+    id: text(row, 'id'),
+    tenant: text(row, 'tenant'),
+    agentId: text(row, 'agentId'),
+    ...optionalText(row, 'sessionId'),
+    openedAt: integer(row, 'openedAtMs'),
+    updatedAt: integer(row, 'updatedAtMs'),
+    status: oneOf(row, 'status', INCIDENT_STATUSES),
+    severity: oneOf(row, 'severity', SEVERITIES),
+    title: text(row, 'title'),
+    riskNats: real(row, 'riskNats'),
+    thresholdNats: real(row, 'thresholdNats'),
+    budget: real(row, 'budget'),
+    calibrationGroups: integer(row, 'calibrationGroups'),
+    ...(openedSeq === null || openedSeq === undefined ? {} : { openedSeq: integer(row, 'openedSeq') }),
+    arithmetic: list(row, 'arithmetic').map((term) => ({ label: text(term, 'label'), nats: real(term, 'nats') })),
+    signals,
+    timeline: list(row, 'timeline').map(timelineEntry),
+    emitters: texts(row, 'emitters'),
+    violation: row['violation'] === true,
+    commandIds: texts(row, 'commandIds'),
+    ...optionalText(row, 'verdict'),
+    ...optionalText(row, 'closedBy'),
+  };
+}
+
+const TIMELINE_STREAMS = ['reasoning', 'action', 'governance', 'metric', 'parallax'] as const;
+
+function timelineEntry(row: RawRow): TimelineEntry {
+  return {
+    time: integer(row, 'time'),
+    stream: oneOf(row, 'stream', TIMELINE_STREAMS),
+    text: text(row, 'text'),
+    refId: text(row, 'refId'),
+  };
+}
+
+function text(row: RawRow, name: string): string {
+  const value = row[name];
+  if (typeof value !== 'string') throw new StoredShapeError(`column ${name} is not a text`);
+  return value;
+}
+
+function texts(row: RawRow, name: string): string[] {
+  const value = row[name];
+  if (!Array.isArray(value)) throw new StoredShapeError(`column ${name} is not a list`);
+  return value.map(String);
+}
+
+function list(row: RawRow, name: string): RawRow[] {
+  const value: unknown = row[name];
+  if (!Array.isArray(value)) throw new StoredShapeError(`column ${name} is not a list`);
+  return value;
+}
+
+function integer(row: RawRow, name: string): number {
+  const value = Number(row[name]);
+  if (!Number.isSafeInteger(value)) throw new StoredShapeError(`column ${name} is not a whole number`);
+  return value;
+}
+
+function real(row: RawRow, name: string): number {
+  const value = Number(row[name]);
+  if (Number.isNaN(value)) throw new StoredShapeError(`column ${name} is not a number`);
+  return value;
+}
+
+function oneOf<const T extends string>(row: RawRow, name: string, allowed: readonly T[]): T {
+  const value = allowed.find((item) => item === row[name]);
+  if (value === undefined) throw new StoredShapeError(`column ${name} has an unknown value`);
+  return value;
+}
+
+function optionalText<const N extends string>(row: RawRow, name: N): { [K in N]?: string } {
+  const value = row[name];
+  const result: { [K in N]?: string } = {};
+  if (typeof value === 'string' && value !== '') result[name] = value;
+  return result;
+}

@@ -1,0 +1,34 @@
+import { identifier, type StoreClient } from './client.js';
+
+/** How long rows are kept, days. */
+export interface Retention {
+  observationDays: number;
+  payloadDays: number;
+}
+
+/**
+ * Sets how long observations, dead letters and payloads are kept. Changes a table only where it says something else, so
+ * that a restart costs nothing; rows already stored follow at their next merge.
+ *
+ * @throws RangeError when a number is no whole number of days
+ */
+export async function applyRetention(client: StoreClient, retention: Retention): Promise<void> {
+  const wanted = [
+    { table: 'observations', expression: 'toDateTime(observedAt)', days: retention.observationDays },
+    { table: 'dead_letters', expression: 'storedAt', days: retention.observationDays },
+    { table: 'payloads', expression: 'storedAt', days: retention.payloadDays },
+  ];
+  for (const { table, expression, days } of wanted) {
+    if (!Number.isInteger(days) || days < 1)
+      throw new RangeError(`retention of ${table} must be whole days, at least 1`);
+    const ttl = `${expression} + toIntervalDay(${days})`;
+    const [row] = await client.select<{ engineFull: string }>(
+      'SELECT engine_full AS engineFull FROM system.tables WHERE database = currentDatabase() AND name = {table:String}',
+      { table },
+    );
+    if (row?.engineFull.includes(`TTL ${ttl} `) === true) continue;
+    await client.command(
+      `ALTER TABLE ${identifier(table)} MODIFY TTL ${ttl} SETTINGS materialize_ttl_after_modify = 0`,
+    );
+  }
+}
