@@ -8,12 +8,11 @@ export class DirectoryHeldError extends Error {
   readonly code = 'DIRECTORY_HELD';
   readonly pid: number;
 
-  constructor(directory: string, pid: number, lockFile: string) {
+  /** @param lockFile the file that says so, where there is one */
+  constructor(directory: string, pid: number, lockFile?: string) {
     const who = pid === process.pid ? 'this process already' : `process ${pid}`;
-    super(
-      `${directory} is held by ${who}. Stop it, or choose another directory; ` +
-        `only if process ${pid} is certainly something else, delete ${lockFile}.`,
-    );
+    const hint = lockFile === undefined ? '' : ` Only if that process is certainly something else, delete ${lockFile}.`;
+    super(`${directory} is held by ${who}. Stop it, or choose another directory.${hint}`);
     this.name = 'DirectoryHeldError';
     this.pid = pid;
   }

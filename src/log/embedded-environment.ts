@@ -205,7 +205,7 @@ export class EmbeddedEnvironment {
     this.#root.readerCheck();
     for (const line of this.#root.readerList().split('\n')) {
       const pid = Number.parseInt(line.trim(), 10);
-      if (!Number.isNaN(pid) && pid !== process.pid) throw new DirectoryHeldError(this.directory, pid, 'nothing');
+      if (!Number.isNaN(pid) && pid !== process.pid) throw new DirectoryHeldError(this.directory, pid);
     }
   }
 
