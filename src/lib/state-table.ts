@@ -1,4 +1,8 @@
+import { createHash } from 'node:crypto';
 import { Packr } from 'msgpackr';
+
+/** Longest key stored as it is, UTF-16 code units; at most three times as many bytes. */
+const MAX_PLAIN_KEY = 120;
 
 const packr = new Packr({ structuredClone: true, moreTypes: true });
 
@@ -51,7 +55,7 @@ export class StateTable<V> {
       return held;
     }
     if (this.#deleted.has(key)) return undefined;
-    const bytes = this.#options.load(this.#options.prefix + key);
+    const bytes = this.#options.load(this.#storedKey(key));
     if (bytes === undefined) return undefined;
     // Only this table writes under its prefix, and only values of its own type.
     const value = decodeState(bytes) as V;
@@ -84,9 +88,9 @@ export class StateTable<V> {
   drain(puts: { key: string; value: Uint8Array }[], deletes: string[]): void {
     for (const key of this.#dirty) {
       const value = this.#entries.get(key);
-      if (value !== undefined) puts.push({ key: this.#options.prefix + key, value: encodeState(value) });
+      if (value !== undefined) puts.push({ key: this.#storedKey(key), value: encodeState(value) });
     }
-    for (const key of this.#deleted) deletes.push(this.#options.prefix + key);
+    for (const key of this.#deleted) deletes.push(this.#storedKey(key));
     this.#dirty.clear();
     this.#deleted.clear();
     let excess = this.#entries.size - this.#options.capacity;
@@ -95,5 +99,11 @@ export class StateTable<V> {
       if (excess-- <= 0) break;
       this.#entries.delete(key);
     }
+  }
+
+  /** Stores limit the length of keys, and parts of a key may come from outside: long ones are stored by their hash. */
+  #storedKey(key: string): string {
+    const plain = key.length <= MAX_PLAIN_KEY ? key : `#${createHash('sha256').update(key).digest('hex')}`;
+    return this.#options.prefix + plain;
   }
 }

@@ -22,12 +22,17 @@ export interface Log {
    * Appends all records in order, next to each other, or none. Concurrent appends share one commit (group commit).
    *
    * @returns position of the first appended record, once it is durable
-   * @throws LogFullError when the reserve of disk space is reached; the caller answers 503
+   * @throws an error with code `LOG_FULL` when the reserve of disk space is reached; the caller answers 503
    */
   append(records: readonly RawRecord[]): Promise<number>;
-  /** Committed records from `from` (inclusive) on, at most `max`, oldest first. Never a record twice, never a gap. */
+  /**
+   * Committed records from `from` (inclusive) on, oldest first, without gaps; at most `max`, possibly fewer although
+   * more are there, but at least one if any is.
+   *
+   * @throws an error with code `LOG_TRUNCATED` when retention has dropped `from`
+   */
   read(from: number, max: number): LogEntry[];
-  /** Resolves as soon as a record beyond `position` is committed, or the signal aborts. */
+  /** Resolves as soon as a record beyond `position` is committed, or the signal aborts. Rejects when closed. */
   waitBeyond(position: number, signal: AbortSignal): Promise<void>;
   /** Drops records before `position`. Readers must have passed it. */
   truncateBefore(position: number): Promise<void>;

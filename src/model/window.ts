@@ -1,7 +1,11 @@
 import type { Stream } from './observation.js';
 
-/** Whether a stream took part in a window. `late`: events came after the watermark had passed. */
-export type StreamPresence = 'present' | 'silent' | 'late';
+/**
+ * Whether a stream took part in a window. `silent`: nothing came, although the session or agent had been heard on it
+ * before or is expected to be. `late`: its events came only after the watermark had passed. `absent`: nothing came,
+ * and nothing was to be expected.
+ */
+export type StreamPresence = 'present' | 'silent' | 'late' | 'absent';
 
 /** The joined view of one agent's session over `[start, end)` event time. */
 export interface Window {

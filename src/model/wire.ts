@@ -6,7 +6,11 @@ export const MAX_TEXT_CHARS = 200_000;
 export const MAX_NAME_CHARS = 256;
 const MAX_LIST = 512;
 
-const name = z.string().min(1).max(MAX_NAME_CHARS);
+const name = z
+  .string()
+  .min(1)
+  .max(MAX_NAME_CHARS)
+  .refine((value) => value.isWellFormed(), { message: 'must be well-formed Unicode (no lone surrogates)' });
 const text = z.string().max(MAX_TEXT_CHARS);
 
 /** Event time: epoch milliseconds, or an ISO 8601 text with a time zone. */
