@@ -1,0 +1,133 @@
+import type { CommandAction, CommandState, Restriction } from '../model/command.js';
+import type { CheckAnswer, IntakeReport } from '../model/wire.js';
+
+/*
+ * Hand-written readers of what the observer sends. Each gives undefined for anything it does not understand; the
+ * caller then behaves as if nothing had been said.
+ */
+
+/** The part of a command that a gateway acts on. */
+export interface CommandMessage {
+  id: string;
+  action: CommandAction;
+  agentId: string;
+  sessionId?: string;
+  tool?: string;
+  reason: string;
+  expiresAt: number;
+  dryRun: boolean;
+  state: CommandState;
+}
+
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+export function readCheckAnswer(value: unknown): CheckAnswer | undefined {
+  if (!isRecord(value)) return undefined;
+  const { decision, wouldBe, reason, incidentId, riskNats, thresholdNats, timedOut } = value;
+  if (!isVerdict(decision) || !isVerdict(wouldBe) || typeof reason !== 'string' || typeof timedOut !== 'boolean') {
+    return undefined;
+  }
+  const answer: CheckAnswer = {
+    decision,
+    wouldBe,
+    reason,
+    riskNats: typeof riskNats === 'number' ? riskNats : 0,
+    thresholdNats: typeof thresholdNats === 'number' ? thresholdNats : 0,
+    timedOut,
+  };
+  if (typeof incidentId === 'string') answer.incidentId = incidentId;
+  return answer;
+}
+
+export function readState(value: unknown): Restriction[] | undefined {
+  if (!isRecord(value)) return undefined;
+  return readList(value['restrictions'], readRestriction);
+}
+
+export function readRestriction(value: unknown): Restriction | undefined {
+  if (!isRecord(value)) return undefined;
+  const { tenant, agentId, version } = value;
+  if (typeof agentId !== 'string' || typeof version !== 'number' || !Number.isSafeInteger(version)) return undefined;
+  const revokedSessions = readList(value['revokedSessions'], (item) => {
+    const entry = readEntry(item);
+    if (entry === undefined || !isRecord(item) || typeof item['sessionId'] !== 'string') return undefined;
+    return { sessionId: item['sessionId'], ...entry };
+  });
+  const frozenTools = readList(value['frozenTools'], (item) => {
+    const entry = readEntry(item);
+    if (entry === undefined || !isRecord(item) || typeof item['tool'] !== 'string') return undefined;
+    return { tool: item['tool'], ...entry };
+  });
+  if (revokedSessions === undefined || frozenTools === undefined) return undefined;
+  return { tenant: typeof tenant === 'string' ? tenant : '', agentId, version, revokedSessions, frozenTools };
+}
+
+export function readCommand(value: unknown): CommandMessage | undefined {
+  if (!isRecord(value)) return undefined;
+  const { id, action, agentId, sessionId, tool, reason, expiresAt, dryRun, state } = value;
+  if (typeof id !== 'string' || typeof agentId !== 'string' || !isState(state)) return undefined;
+  if (typeof expiresAt !== 'number' || typeof dryRun !== 'boolean') return undefined;
+  if (action !== 'revoke-session' && action !== 'freeze-tool') return undefined;
+  const command: CommandMessage = { id, action, agentId, reason: '', expiresAt, dryRun, state };
+  if (typeof reason === 'string') command.reason = reason;
+  if (typeof sessionId === 'string') command.sessionId = sessionId;
+  if (typeof tool === 'string') command.tool = tool;
+  return command;
+}
+
+export function readIntakeReport(value: unknown): IntakeReport | undefined {
+  if (!isRecord(value) || typeof value['accepted'] !== 'number') return undefined;
+  const refused = readList(value['refused'], (item) => {
+    if (!isRecord(item)) return undefined;
+    const { index, field, reason } = item;
+    return { index: Number(index), field: String(field), reason: String(reason) };
+  });
+  return refused === undefined ? undefined : { accepted: value['accepted'], refused };
+}
+
+function readEntry(value: unknown): { commandId: string; expiresAt: number; reason: string } | undefined {
+  if (!isRecord(value)) return undefined;
+  const { commandId, expiresAt, reason } = value;
+  if (typeof commandId !== 'string' || typeof expiresAt !== 'number') return undefined;
+  return { commandId, expiresAt, reason: typeof reason === 'string' ? reason : '' };
+}
+
+/** A list in which every item can be read, or undefined: half a state must not be enforced as if it were whole. */
+function readList<T>(value: unknown, read: (item: unknown) => T | undefined): T[] | undefined {
+  if (!Array.isArray(value)) return undefined;
+  const items: T[] = [];
+  for (const raw of value) {
+    const item = read(raw);
+    if (item === undefined) return undefined;
+    items.push(item);
+  }
+  return items;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isVerdict(value: unknown): value is 'allow' | 'hold' | 'deny' {
+  return value === 'allow' || value === 'hold' || value === 'deny';
+}
+
+const STATES: ReadonlySet<unknown> = new Set<CommandState>([
+  'proposed',
+  'sent',
+  'acknowledged',
+  'enforced',
+  'expired',
+  'undone',
+  'failed',
+]);
+
+function isState(value: unknown): value is CommandState {
+  return STATES.has(value);
+}

@@ -1,0 +1,116 @@
+import { describe, expect, it } from 'vitest';
+import { RestrictionCache } from '../../../src/gateway/restriction-cache.js';
+import { ManualClock } from '../../../src/lib/clock.js';
+import type { Restriction } from '../../../src/model/command.js';
+
+const NOW = 1_000_000;
+const LATER = NOW + 60_000;
+
+function restriction(agentId: string, version: number, sessions: string[], tools: string[] = []): Restriction {
+  return {
+    tenant: 'default',
+    agentId,
+    version,
+    revokedSessions: sessions.map((sessionId) => entry(`c-${sessionId}`, { sessionId })),
+    frozenTools: tools.map((tool) => entry(`c-${tool}`, { tool })),
+  };
+}
+
+function entry<T extends object>(commandId: string, subject: T) {
+  return { ...subject, commandId, expiresAt: LATER, reason: 'unusual' };
+}
+
+function cacheOf(capacity = 100) {
+  const clock = new ManualClock(NOW);
+  return { clock, cache: new RestrictionCache({ capacity, clock }) };
+}
+
+describe('RestrictionCache', () => {
+  it('finds revoked sessions and frozen tools of the agent, and of no other', () => {
+    const { cache } = cacheOf();
+    cache.replaceAgent(restriction('a', 1, ['s1'], ['pay']));
+    expect(cache.find('a', 's1', 'read')).toEqual({
+      commandId: 'c-s1',
+      reason: 'unusual',
+      restriction: 'revoke-session',
+    });
+    expect(cache.find('a', 's2', 'pay')?.restriction).toBe('freeze-tool');
+    expect(cache.find('a', undefined, 'pay')?.commandId).toBe('c-pay');
+    expect(cache.find('a', 's2', 'read')).toBeUndefined();
+    expect(cache.find('b', 's1', 'pay')).toBeUndefined();
+  });
+
+  it('ends a restriction at its expiry without being told', () => {
+    const { cache, clock } = cacheOf();
+    cache.replaceAgent(restriction('a', 1, ['s1']));
+    clock.advance(60_000);
+    expect(cache.find('a', 's1', 'read')).toBeUndefined();
+  });
+
+  it('never goes back to an older version, even when nothing is in force any more', () => {
+    const { cache } = cacheOf();
+    cache.replaceAgent(restriction('a', 5, ['s1']));
+    expect(cache.replaceAgent(restriction('a', 4, [])).heldVersion).toBe(5);
+    expect(cache.find('a', 's1', 'read')).toBeDefined();
+    expect(cache.replaceAgent(restriction('a', 6, [])).lifted).toEqual(['c-s1']);
+    expect(cache.replaceAgent(restriction('a', 5, ['s1'])).heldVersion).toBe(6);
+    expect(cache.find('a', 's1', 'read')).toBeUndefined();
+  });
+
+  it('replaces everything by a full state, but loosens nothing by an older one', () => {
+    const { cache } = cacheOf();
+    cache.replaceAgent(restriction('a', 5, ['s1']));
+    cache.replaceAgent(restriction('b', 5, ['s2']));
+    const older = cache.replaceAll([restriction('c', 1, ['s3']), restriction('b', 4, [])], { older: true });
+    expect(older.lifted).toEqual([]);
+    expect([cache.find('a', 's1', 'x'), cache.find('b', 's2', 'x'), cache.find('c', 's3', 'x')]).not.toContain(
+      undefined,
+    );
+    const newer = cache.replaceAll([restriction('b', 6, ['s2'])], { older: false });
+    expect(newer.inForce).toEqual(['c-s2']);
+    expect(newer.lifted.sort()).toEqual(['c-s1', 'c-s3']);
+    expect(cache.size).toBe(1);
+  });
+
+  it('tightens by a single command at once, and never again after it was lifted', () => {
+    const { cache } = cacheOf();
+    const command = {
+      id: 'c-s1',
+      action: 'revoke-session' as const,
+      agentId: 'a',
+      sessionId: 's1',
+      reason: 'unusual',
+      expiresAt: LATER,
+      dryRun: false,
+      state: 'sent' as const,
+    };
+    expect(cache.tighten(command).inForce).toEqual(['c-s1']);
+    expect(cache.find('a', 's1', 'x')).toBeDefined();
+    cache.replaceAgent(restriction('a', 2, []));
+    expect(cache.tighten(command).inForce).toEqual([]);
+    expect(cache.find('a', 's1', 'x')).toBeUndefined();
+  });
+
+  it('keeps a session revoked while one of two commands on it remains', () => {
+    const { cache } = cacheOf();
+    const both = restriction('a', 1, ['s1']);
+    both.revokedSessions.push(entry('c-other', { sessionId: 's1' }));
+    expect(cache.replaceAgent(both).inForce).toEqual(['c-s1', 'c-other']);
+    expect(cache.replaceAgent(restriction('a', 2, ['s1'])).lifted).toEqual(['c-other']);
+    expect(cache.find('a', 's1', 'x')?.commandId).toBe('c-s1');
+  });
+
+  it('refuses a new restriction when full rather than breaking an old one; expired ones make room', () => {
+    const { cache, clock } = cacheOf(2);
+    expect(cache.replaceAgent(restriction('a', 1, ['s1', 's2', 's3']))).toMatchObject({
+      inForce: ['c-s1', 'c-s2'],
+      rejected: ['c-s3'],
+    });
+    expect(cache.size).toBe(2);
+    clock.advance(60_000);
+    const fresh = restriction('b', 1, ['s4']);
+    for (const r of fresh.revokedSessions) r.expiresAt = LATER + 60_000;
+    expect(cache.replaceAgent(fresh).inForce).toEqual(['c-s4']);
+    expect(cache.size).toBe(1);
+  });
+});
