@@ -16,6 +16,9 @@ const callFields = {
     .max(64)
     .exactOptional(),
   at,
+  /** So many of them, `every` seconds apart (one second when left out). */
+  repeat: z.number().int().min(1).max(1000).exactOptional(),
+  every: z.number().min(0).max(3600).exactOptional(),
 };
 
 /** The word each short form starts with, and the rest of its fields. `type` is that word. */
