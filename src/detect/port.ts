@@ -1,3 +1,4 @@
+import type { RiskTerm } from '../model/incident.js';
 import type { Observation } from '../model/observation.js';
 import type { Signal } from '../model/signal.js';
 import type { Window } from '../model/window.js';
@@ -22,6 +23,8 @@ export type MeasureNames = ReadonlySet<string>;
 export interface Assessment {
   observation: Observation;
   measures: ReadonlyMap<string, Measure>;
+  /** Terms of the call's combined risk (nats); their sum is the raw risk. Empty for observations that are not calls. */
+  terms: readonly RiskTerm[];
   session: SessionFacts;
   /** Emitters whose observations the measures rest on, this observation's own first. */
   emitters: string[];
@@ -52,6 +55,8 @@ export interface SessionFacts {
 /** What the baselines say about a joined window, where they say anything. */
 export interface WindowMeasures {
   measures: ReadonlyMap<string, Measure>;
+  /** Terms of the call's combined risk (nats); their sum is the raw risk. Empty for observations that are not calls. */
+  terms: readonly RiskTerm[];
   baselineVersion: number;
 }
 

@@ -16,13 +16,15 @@ export function decodeState(bytes: Uint8Array): unknown {
   return packr.unpack(bytes);
 }
 
-export interface StateTableOptions {
+export interface StateTableOptions<V> {
   /** Key prefix; it belongs to this table alone. */
   prefix: string;
   /** Most entries kept in memory. Entries beyond it live in the store only. */
   capacity: number;
   /** Reads the stored bytes of a full key. */
   load: (key: string) => Uint8Array | undefined;
+  /** Plain form of a value that is not plain itself (a class with private state), and the way back. */
+  plain?: { to: (value: V) => unknown; from: (plain: unknown) => V };
 }
 
 /**
@@ -32,12 +34,12 @@ export interface StateTableOptions {
  * Forgetting an entry in memory never loses it, so the cap bounds memory without changing any result.
  */
 export class StateTable<V> {
-  readonly #options: StateTableOptions;
+  readonly #options: StateTableOptions<V>;
   readonly #entries = new Map<string, V>();
   readonly #dirty = new Set<string>();
   readonly #deleted = new Set<string>();
 
-  constructor(options: StateTableOptions) {
+  constructor(options: StateTableOptions<V>) {
     this.#options = options;
   }
 
@@ -58,7 +60,8 @@ export class StateTable<V> {
     const bytes = this.#options.load(this.#storedKey(key));
     if (bytes === undefined) return undefined;
     // Only this table writes under its prefix, and only values of its own type.
-    const value = decodeState(bytes) as V;
+    const stored = decodeState(bytes);
+    const value = this.#options.plain === undefined ? (stored as V) : this.#options.plain.from(stored);
     this.#entries.set(key, value);
     return value;
   }
@@ -88,7 +91,9 @@ export class StateTable<V> {
   drain(puts: { key: string; value: Uint8Array }[], deletes: string[]): void {
     for (const key of this.#dirty) {
       const value = this.#entries.get(key);
-      if (value !== undefined) puts.push({ key: this.#storedKey(key), value: encodeState(value) });
+      if (value === undefined) continue;
+      const plain = this.#options.plain === undefined ? value : this.#options.plain.to(value);
+      puts.push({ key: this.#storedKey(key), value: encodeState(plain) });
     }
     for (const key of this.#deleted) deletes.push(this.#storedKey(key));
     this.#dirty.clear();

@@ -51,9 +51,9 @@ export interface PromptObservation extends ObservationBase {
   stream: 'reasoning';
   kind: 'prompt';
   chars: number;
-  /** Keyed 32-bit hashes of the request's words, in order; quoted text and addresses become typed marks. */
+  /** Keyed 32-bit hashes of what is asked: stemmed words; quoted text, addresses, amounts become typed marks. */
   words: number[];
-  /** Keyed 32-bit hashes of the values (addresses, names, numbers ...) the text contains. */
+  /** Keyed 32-bit hashes of every word and value (address, name, number ...) the text mentions. */
   values: number[];
 }
 
@@ -71,6 +71,7 @@ export interface MessageObservation extends ObservationBase {
   tokens?: number;
   model?: string;
   declared: DeclaredCall[];
+  /** Keyed 32-bit hashes of the words the text mentions. */
   words: number[];
 }
 
@@ -135,7 +136,7 @@ export interface ToolResultObservation extends ObservationBase {
   tool: string;
   error?: string;
   resultClass: number;
-  /** Keyed hashes of the values the result contains: the other half of provenance. */
+  /** Keyed 32-bit hashes of every word and value the result contains: the other half of provenance. */
   values: number[];
 }
 
