@@ -61,7 +61,7 @@ export function parseDetectorFile({ file, text }: DetectorFile, problems: Detect
   };
   const raw = plainObject(document, report);
   if (raw === undefined) return nothing;
-  const parsed = detectorSchema.safeParse(raw);
+  const parsed = detectorSchema.safeParse(raw, { reportInput: true });
   for (const issue of parsed.error?.issues ?? []) reportIssue(issue, report);
   const expected = idOf(file);
   if (typeof raw['id'] === 'string' && raw['id'] !== expected) {
@@ -97,7 +97,7 @@ function reportIssue(issue: z.core.$ZodIssue, report: Report): void {
     }
     return;
   }
-  report(path, issue.message.endsWith('received undefined') ? 'is required' : issue.message);
+  report(path, issue.input === undefined && issue.code !== 'custom' ? `is required (${issue.message})` : issue.message);
 }
 
 /** Fields below the top level, for suggestions. */

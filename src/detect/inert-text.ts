@@ -13,13 +13,11 @@ export function inertText(text: string, limit: number = MAX_VALUE_CHARS): string
   let out = '';
   let kept = 0;
   for (const char of text) {
-    if (isHidden(char.codePointAt(0) ?? 0)) {
-      // A run of removed characters leaves one space, so that words do not melt together.
-      if (out !== '' && !out.endsWith(' ')) out += ' ';
-      continue;
-    }
+    const hidden = isHidden(char.codePointAt(0) ?? 0);
+    // A run of removed characters leaves one space, so that words do not melt together.
+    if (hidden && (out === '' || out.endsWith(' '))) continue;
     if (kept === limit) return `${out.trimEnd()}…`;
-    out += char;
+    out += hidden ? ' ' : char;
     kept++;
   }
   return out.trim();

@@ -55,8 +55,6 @@ export interface SessionFacts {
 /** What the baselines say about a joined window, where they say anything. */
 export interface WindowMeasures {
   measures: ReadonlyMap<string, Measure>;
-  /** Terms of the call's combined risk (nats); their sum is the raw risk. Empty for observations that are not calls. */
-  terms: readonly RiskTerm[];
   baselineVersion: number;
 }
 

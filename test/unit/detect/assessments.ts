@@ -77,6 +77,7 @@ export function assess(
   return {
     observation,
     measures: new Map(Object.entries(measures)),
+    terms: [],
     session: { ...QUIET_SESSION, ...session },
     emitters: [observation.principalId],
     evidenceIds: [observation.id],

@@ -34,6 +34,7 @@ export class ToyWorld implements CaseWorld {
     const assessment: Assessment = {
       observation,
       measures: this.#measures(observation),
+      terms: [],
       session: this.#session.sessionFacts(observation),
       emitters: [observation.principalId],
       evidenceIds: [observation.id],
@@ -196,6 +197,9 @@ function observe(step: CaseStep): Observation {
 }
 
 function fromRecord(record: WireObservation, base: Omit<Observation, 'stream' | 'kind' | 'principalId'>): Observation {
+  if (record.stream === 'governance') {
+    return { ...base, principalId: 'platform', stream: 'governance', kind: record.kind, tools: record.tools ?? [] };
+  }
   switch (record.kind) {
     case 'prompt':
       return { ...base, principalId: 'model', stream: 'reasoning', kind: 'prompt', chars: 1, words: [], values: [] };
@@ -220,9 +224,8 @@ function fromRecord(record: WireObservation, base: Omit<Observation, 'stream' | 
     case 'sample':
     case 'session_summary':
       return { ...base, principalId: 'metrics', stream: 'metric', kind: record.kind, values: record.values };
-    default:
-      return { ...base, principalId: 'platform', stream: 'governance', kind: record.kind, tools: record.tools ?? [] };
   }
+  return record satisfies never;
 }
 
 function callOf(call: Pick<CheckRequest, 'tool' | 'effect' | 'args'>) {
