@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { array, assert, integer, property } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SseParser, type StreamEvent } from '../../../src/gateway/sse-parser.js';
 
@@ -28,8 +28,8 @@ describe('SseParser', () => {
     const text = 'id: 1\r\nevent: command\r\ndata: "é €"\r\n\r\n:c\r\ndata: two\n\nevent: none\n\ndata: three\r\r';
     const whole = parse([bytes(text)]);
     expect(whole).toHaveLength(3);
-    fc.assert(
-      fc.property(fc.array(fc.integer({ min: 1, max: 9 }), { maxLength: 60 }), (sizes) => {
+    assert(
+      property(array(integer({ min: 1, max: 9 }), { maxLength: 60 }), (sizes) => {
         const all = bytes(text);
         const chunks: Uint8Array[] = [];
         let at = 0;
@@ -53,6 +53,8 @@ describe('SseParser', () => {
   });
 
   it('refuses bytes that are not UTF-8', () => {
-    expect(() => parse([bytes('data: '), new Uint8Array([0xff, 0xfe, 0x00]), bytes('\n\n')])).toThrow();
+    expect(() => parse([bytes('data: '), new Uint8Array([0xff, 0xfe, 0x00]), bytes('\n\n')])).toThrow(
+      'encoded data was not valid',
+    );
   });
 });

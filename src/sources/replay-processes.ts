@@ -1,0 +1,243 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { startService, type ChildService } from './child-service.js';
+import { learn, waitUntilScored } from './learn.js';
+import { ObserverClient, ReplayError } from './observer-client.js';
+import { writeOutcomes } from './outcomes-file.js';
+import { RecordedContent } from './recorded-content.js';
+import { SPEAKERS, type Speaker } from './recorded-session.js';
+import { replay, type ReplayProgress } from './replay.js';
+import type { ReplayReport } from './replay-report.js';
+
+export interface ReplayProcessesOptions {
+  /** Recordings to be played. */
+  files: readonly string[];
+  /** Clean recordings the observer learns from first. */
+  trainFiles: readonly string[];
+  contentFiles?: readonly string[];
+  labelsFiles?: readonly string[];
+  speed: number | 'max';
+  enforce: 'hold' | 'subscribe' | 'none';
+  /** How long a held call waits for a person, ms. Nobody watches a replay: 0. */
+  holdMs?: number;
+  /** Longest wait of the gateway for a decision, ms. */
+  deadlineMs?: number;
+  /** Settings over the generated configuration of the observer, group by group. */
+  config?: Readonly<Record<string, unknown>>;
+  onProgress?: (progress: StageProgress) => void;
+  /** After everything in TRAIN is scored: the place to calibrate and to freeze learning. */
+  afterLearning?: (observer: { url: string; key: string }) => Promise<void>;
+  /** Stops everything and cleans up. */
+  signal?: AbortSignal;
+  /** Keeps the temporary folder (logs, data) for a look. */
+  keepFiles?: boolean;
+  /** The caller's environment; its own settings (`PARALLAX_*`) are not handed on. */
+  env: NodeJS.ProcessEnv;
+  /** Command of the observer before `serve --config`; for tests. */
+  observerCommand?: readonly [string, ...string[]];
+  /** Command of the gateway before `--config`; for tests. */
+  gatewayCommand?: readonly [string, ...string[]];
+}
+
+export interface StageProgress {
+  stage: 'prepare' | 'learn' | 'score' | 'play';
+  detail: string;
+}
+
+const START_MS = 60_000;
+const STOP_MS = 15_000;
+const SCORED_LIMIT_MS = 10 * 60_000;
+/** A replay squeezes weeks into minutes: the cap that protects a live fleet would only falsify the figures. */
+const COMMANDS_PER_MINUTE = 1_000_000;
+
+/**
+ * A whole replay with real processes: an observer with data and keys of its own in a temporary folder, the reference
+ * gateway beside it, learning from TRAIN, then the recordings. Everything is stopped and removed at the end.
+ *
+ * @throws ReplayError, RecordedDataError
+ */
+export async function replayWithProcesses(options: ReplayProcessesOptions): Promise<ReplayReport> {
+  const dir = await mkdtemp(join(tmpdir(), 'parallax-replay-'));
+  const services: ChildService[] = [];
+  const stopAll = async (): Promise<void> => {
+    for (const service of services.splice(0).reverse()) await service.stop();
+  };
+  const onAbort = (): void => void stopAll();
+  options.signal?.addEventListener('abort', onAbort);
+  try {
+    return await runIn(dir, services, options);
+  } catch (fault) {
+    if (options.signal?.aborted === true) throw new ReplayError('the replay was stopped', { cause: fault });
+    throw fault;
+  } finally {
+    options.signal?.removeEventListener('abort', onAbort);
+    await stopAll();
+    if (options.keepFiles !== true) await rm(dir, { recursive: true, force: true });
+  }
+}
+
+async function runIn(dir: string, services: ChildService[], options: ReplayProcessesOptions): Promise<ReplayReport> {
+  const { files, trainFiles, enforce, speed, signal } = options;
+  const say = (stage: StageProgress['stage'], detail: string): void => options.onProgress?.({ stage, detail });
+  const root = packageRoot();
+  const node = process.execPath;
+  const { keys, config } = await prepareObserver(dir, options);
+  const start = async (name: string, command: readonly [string, ...string[]]): Promise<ChildService> => {
+    const logFile = join(dir, `${name}.log`);
+    const service = await startService({
+      name,
+      command,
+      cwd: root,
+      env: childEnvironment(options.env),
+      logFile,
+      startMs: START_MS,
+      stopMs: STOP_MS,
+    });
+    services.push(service);
+    if (signal?.aborted === true) throw new ReplayError('the replay was stopped');
+    return service;
+  };
+  say('prepare', 'starting the observer');
+  const observerCommand = options.observerCommand ?? [node, join(root, 'bin', 'parallax.js')];
+  const observer = await start('observer', [...observerCommand, 'serve', '--config', config]);
+  const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+  const client = new ObserverClient({ url: observer.url, fetch: globalThis.fetch, sleep });
+  if (trainFiles.length > 0) {
+    const onProgress = (events: number): void => say('learn', `${events} events`);
+    const { events, refused } = await learn({ observer: client, keys, files: trainFiles, onProgress });
+    if (refused.length > 0) {
+      throw new ReplayError(`the observer refused ${refused.length} training records: ${JSON.stringify(refused[0])}`);
+    }
+    say('score', `waiting until ${events} training events are scored`);
+    await waitUntilScored(client, {
+      key: keys.admin,
+      limitMs: SCORED_LIMIT_MS,
+      sleep,
+      elapsedMs: () => performance.now(),
+    });
+  }
+  await options.afterLearning?.({ url: observer.url, key: keys.admin });
+  say('prepare', 'starting the gateway');
+  const settings = await prepareGateway(dir, observer.url, options);
+  const gatewayCommand = options.gatewayCommand ?? [node, join(root, 'dist', 'src', 'gateway', 'reference', 'main.js')];
+  const gateway = await start('gateway', [...gatewayCommand, '--config', settings]);
+  return replay({
+    observerUrl: observer.url,
+    gatewayUrl: gateway.url,
+    keys: {
+      agentRuntime: keys['agent-runtime'],
+      governance: keys.governance,
+      platform: keys.platform,
+      caller: keys.caller,
+      viewer: keys.admin,
+    },
+    files,
+    speed,
+    enforce,
+    onProgress: (progress) => say('play', describeProgress(progress)),
+    ...(signal === undefined ? {} : { signal }),
+    ...(options.labelsFiles === undefined ? {} : { labelsFiles: options.labelsFiles }),
+  });
+}
+
+type KeyName = Speaker | 'admin' | 'caller';
+
+/** Writes keys (0600) and the observer's configuration. */
+async function prepareObserver(
+  dir: string,
+  { enforce, config: overrides, deadlineMs }: ReplayProcessesOptions,
+): Promise<{ keys: Record<KeyName, string>; config: string }> {
+  const keys: Record<KeyName, string> = {
+    'agent-runtime': newKey(),
+    gateway: newKey(),
+    governance: newKey(),
+    platform: newKey(),
+    admin: newKey(),
+    caller: newKey(),
+  };
+  for (const [name, key] of Object.entries(keys)) await writeSecret(keyFile(dir, name), key);
+  const speakers = Object.entries(SPEAKERS).map(([id, { role, stream }]) => ({
+    id,
+    role,
+    streams: [stream],
+    secretFile: keyFile(dir, id),
+  }));
+  const generated: Record<string, unknown> = {
+    dataDir: join(dir, 'data'),
+    mode: enforce === 'none' ? 'observe' : 'act',
+    http: { host: '127.0.0.1', port: 0 },
+    keys: [...speakers, { id: 'admin', role: 'admin', secretFile: keyFile(dir, 'admin') }],
+    respond: { maxCommandsPerMinute: COMMANDS_PER_MINUTE },
+    ...(deadlineMs === undefined ? {} : { check: { deadlineMs } }),
+  };
+  for (const [group, value] of Object.entries(overrides ?? {})) {
+    const held = generated[group];
+    generated[group] = isPlain(held) && isPlain(value) ? { ...held, ...value } : value;
+  }
+  const config = join(dir, 'parallax.yaml');
+  // JSON is YAML.
+  await writeSecret(config, JSON.stringify(generated, undefined, 2));
+  return { keys, config };
+}
+
+/** Writes the gateway's settings and what its simulated tools answer. */
+async function prepareGateway(dir: string, observerUrl: string, options: ReplayProcessesOptions): Promise<string> {
+  const { files, contentFiles, enforce, holdMs, deadlineMs } = options;
+  const outcomesFile = join(dir, 'outcomes.jsonl');
+  await writeOutcomes(files, await RecordedContent.read(contentFiles ?? []), outcomesFile);
+  const settings = join(dir, 'gateway.json');
+  const content = {
+    observerUrl,
+    gatewayId: 'replay-gateway',
+    observerKeyFile: keyFile(dir, 'gateway'),
+    callerKeyFile: keyFile(dir, 'caller'),
+    enforce,
+    holdMs: holdMs ?? 0,
+    trustCaller: true,
+    auditWaitMs: AUDIT_WAIT_MS,
+    outcomesFile,
+    ...(deadlineMs === undefined ? {} : { deadlineMs }),
+  };
+  await writeSecret(settings, JSON.stringify(content, undefined, 2));
+  return settings;
+}
+
+const AUDIT_WAIT_MS = 30_000;
+
+function keyFile(dir: string, name: string): string {
+  return join(dir, `${name}.key`);
+}
+
+async function writeSecret(file: string, text: string): Promise<void> {
+  await writeFile(file, text, { mode: 0o600, flag: 'wx' });
+}
+
+function newKey(): string {
+  return randomBytes(32).toString('base64url');
+}
+
+/** Settings of the caller's own installation must not leak into the replay's. */
+function childEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('PARALLAX_')));
+}
+
+function describeProgress({ events, sessions, stopped, elapsedMs }: ReplayProgress): string {
+  const rate = elapsedMs > 0 ? Math.round((1000 * events) / elapsedMs) : 0;
+  return `${events} events of ${sessions} sessions, ${stopped} stopped, ${rate} events/s`;
+}
+
+function isPlain(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** The package's folder, from sources and from compiled code alike. */
+function packageRoot(from = dirname(fileURLToPath(import.meta.url))): string {
+  if (existsSync(join(from, 'package.json'))) return from;
+  const parent = dirname(from);
+  if (parent === from) throw new ReplayError('the package folder cannot be found');
+  return packageRoot(parent);
+}
