@@ -1,0 +1,11 @@
+import type { Command } from '../model/command.js';
+import { mayActFor, type Principal } from '../model/principal.js';
+
+/**
+ * Whether a key may see a command: it belongs to its tenant and to an agent it is bound to. Gateways see only what
+ * was sent: proposals and dry runs are for people.
+ */
+export function maySeeCommand(principal: Principal, command: Command): boolean {
+  if (command.tenant !== principal.tenant || !mayActFor(principal, command.agentId)) return false;
+  return principal.role !== 'gateway' || (!command.dryRun && command.state !== 'proposed');
+}

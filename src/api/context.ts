@@ -1,0 +1,57 @@
+import type { HttpBindings } from '@hono/node-server';
+import type { Context } from 'hono';
+import type { Clock } from '../lib/clock.js';
+import type { Principal } from '../model/principal.js';
+import type { ByteBudget } from './byte-budget.js';
+import type { Checker, CommandBoard, IncidentBoard, Intake, Journal, StatusBoard } from './port.js';
+
+/** What hono carries along with a request. */
+export interface Env {
+  Bindings: HttpBindings;
+  Variables: { principal: Principal };
+}
+
+export type ApiContext = Context<Env>;
+
+export interface ApiLimits {
+  maxBodyBytes: number;
+  maxRecordBytes: number;
+  maxRecordsPerRequest: number;
+  maxDepth: number;
+  maxPendingBytes: number;
+  maxStreamsPerKey: number;
+  /** Time between two signs of life on a stream, ms. */
+  heartbeatMs: number;
+}
+
+/** Everything the API stands on. It is given to it; it builds nothing of this itself. */
+export interface ApiPorts {
+  intake: Intake;
+  checker: Checker;
+  incidents: IncidentBoard;
+  commands: CommandBoard;
+  journal: Journal;
+  status: StatusBoard;
+  clock: Clock;
+}
+
+/** Running totals since the start, for `/v1/status` and metrics. */
+export interface ApiCounters {
+  requests: number;
+  unauthenticated: number;
+  forbidden: number;
+  rejected: number;
+  failed: number;
+  streamsOpened: number;
+  streamsStalled: number;
+}
+
+/** What route files share. */
+export interface ApiDeps {
+  ports: ApiPorts;
+  limits: ApiLimits;
+  budget: ByteBudget;
+  counters: ApiCounters;
+  /** Aborted when the server closes: ends every stream. */
+  closing: AbortSignal;
+}

@@ -1,0 +1,142 @@
+import { Hono, type MiddlewareHandler } from 'hono';
+import { ByteBudget } from './byte-budget.js';
+import type { ApiContext, ApiCounters, ApiDeps, ApiLimits, ApiPorts, Env } from './context.js';
+import { answerError, ApiError } from './errors.js';
+import type { KeyRing } from './keys.js';
+import { observationSchema, openApiDocument } from './openapi.js';
+import { ROUTES, type Access, type Route } from './roles.js';
+import { postCheck } from './routes/check.js';
+import { getCommandStream } from './routes/command-stream.js';
+import { getCommand, getCommands, postAcknowledgement, postContain, postLift } from './routes/commands.js';
+import { getIncident, getIncidents, postVerdict } from './routes/incidents.js';
+import { postObservations } from './routes/observations.js';
+import { getHealth, getReady, getStatus } from './routes/status.js';
+
+export interface ApiOptions {
+  ports: ApiPorts;
+  keys: KeyRing;
+  limits: ApiLimits;
+  /** Told of errors nobody foresaw. Never handed headers or bodies. */
+  onUnexpected?: (error: unknown, request: { method: string; path: string }) => void;
+}
+
+export interface Api {
+  app: Hono<Env>;
+  counters: ApiCounters;
+  /** Ends every open stream. */
+  endStreams: () => void;
+}
+
+type Handler = (c: ApiContext) => Response | Promise<Response>;
+
+/** Puts the routes together. Everything they stand on is given. */
+export function createApi(options: ApiOptions): Api {
+  const { ports, limits } = options;
+  const counters: ApiCounters = {
+    requests: 0,
+    unauthenticated: 0,
+    forbidden: 0,
+    rejected: 0,
+    failed: 0,
+    streamsOpened: 0,
+    streamsStalled: 0,
+  };
+  const closing = new AbortController();
+  const deps: ApiDeps = {
+    ports,
+    limits,
+    counters,
+    budget: new ByteBudget(limits.maxPendingBytes),
+    closing: closing.signal,
+  };
+  const app = new Hono<Env>();
+  app.use(securityHeaders(counters));
+  for (const [route, handler] of Object.entries(handlersOf(deps))) {
+    const [method = '', path = ''] = route.split(' ');
+    app.on(method, path, authorize(ROUTES[route as Route], options.keys, counters), handler);
+  }
+  app.notFound((c) => {
+    throw notFound(c.req.method, c.req.path);
+  });
+  app.onError((error, c) => {
+    if (error instanceof ApiError) counters.rejected++;
+    return answerError(c, error, (unexpected) => {
+      counters.failed++;
+      options.onUnexpected?.(unexpected, { method: c.req.method, path: c.req.path });
+    });
+  });
+  return { app, counters, endStreams: () => closing.abort() };
+}
+
+function handlersOf(deps: ApiDeps): Record<Route, Handler> {
+  return {
+    'GET /healthz': getHealth(),
+    'GET /readyz': getReady(deps),
+    'GET /v1/openapi.json': sendJson(openApiDocument()),
+    'GET /v1/schema/observation': sendJson(observationSchema()),
+    'GET /v1/status': getStatus(deps),
+    'POST /v1/observations': postObservations(deps),
+    'POST /v1/check': postCheck(deps),
+    'GET /v1/commands/stream': getCommandStream(deps),
+    'GET /v1/commands': getCommands(deps),
+    'GET /v1/commands/:id': getCommand(deps),
+    'POST /v1/commands/:id/ack': postAcknowledgement(deps),
+    'POST /v1/commands/:id/lift': postLift(deps),
+    'POST /v1/contain': postContain(deps),
+    'GET /v1/incidents': getIncidents(deps),
+    'GET /v1/incidents/:id': getIncident(deps),
+    'POST /v1/incidents/:id/verdict': postVerdict(deps),
+  };
+}
+
+/** A document that never changes. */
+function sendJson(document: unknown): Handler {
+  const text = JSON.stringify(document);
+  return (c) => c.body(text, 200, { 'Content-Type': 'application/json' });
+}
+
+/** Nothing here is a page, is cached, or may be framed. Set before the route, so that errors carry them too. */
+function securityHeaders(counters: ApiCounters): MiddlewareHandler<Env> {
+  return async (c, next) => {
+    counters.requests++;
+    c.header('X-Content-Type-Options', 'nosniff');
+    c.header('Cache-Control', 'no-store');
+    c.header('Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'");
+    c.header('Referrer-Policy', 'no-referrer');
+    c.header('Cross-Origin-Resource-Policy', 'same-origin');
+    await next();
+  };
+}
+
+function authorize(access: Access, keys: KeyRing, counters: ApiCounters): MiddlewareHandler<Env> {
+  return async (c, next) => {
+    if (access === 'public') return next();
+    const needed = `a key with role ${access.join(' or ')}`;
+    const principal = keys.authenticate(c.req.header('authorization'));
+    if (principal === undefined) {
+      counters.unauthenticated++;
+      throw new ApiError(401, 'unauthenticated', 'this needs a valid key', {
+        fix: `send "Authorization: Bearer ..." with ${needed}`,
+        headers: { 'WWW-Authenticate': 'Bearer' },
+      });
+    }
+    if (!access.includes(principal.role)) {
+      counters.forbidden++;
+      throw new ApiError(403, 'forbidden', `this needs ${needed}; this key has role ${principal.role}`, {
+        fix: `use ${needed}`,
+      });
+    }
+    c.set('principal', principal);
+    return next();
+  };
+}
+
+function notFound(method: string, path: string): ApiError {
+  const others = Object.keys(ROUTES)
+    .filter((route) => route.split(' ')[1] === path)
+    .map((route) => route.split(' ')[0] ?? '');
+  if (others.length > 0 && !others.includes(method)) {
+    return new ApiError(405, 'method', `use ${others.join(' or ')} here`, { headers: { Allow: others.join(', ') } });
+  }
+  return new ApiError(404, 'not-found', 'there is nothing at this path', { fix: 'see GET /v1/openapi.json' });
+}

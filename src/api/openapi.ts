@@ -1,0 +1,96 @@
+import { z } from 'zod';
+import { acknowledgementSchema, checkAnswerSchema, checkRequestSchema, wireObservationSchema } from '../model/wire.js';
+import { ROUTES, type Route } from './roles.js';
+import { containSchema, liftSchema } from './routes/commands.js';
+import { verdictSchema } from './routes/incidents.js';
+
+interface Operation {
+  summary: string;
+  body?: z.ZodType;
+  answer?: z.ZodType;
+}
+
+const OPERATIONS: Record<Route, Operation> = {
+  'GET /healthz': { summary: 'The process answers' },
+  'GET /readyz': { summary: 'Ready to take records in and to score them (503 until then)' },
+  'GET /v1/openapi.json': { summary: 'This document' },
+  'GET /v1/schema/observation': { summary: 'JSON Schema of one record of the native wire format' },
+  'GET /v1/status': { summary: 'What the service says about itself' },
+  'POST /v1/observations': {
+    summary: 'Take records in: one object, an array, or NDJSON (application/x-ndjson), also gzip',
+    body: z.union([wireObservationSchema, z.array(wireObservationSchema)]),
+    answer: z.object({
+      accepted: z.number(),
+      refused: z.array(z.object({ index: z.number(), field: z.string(), reason: z.string() })),
+    }),
+  },
+  'POST /v1/check': {
+    summary: 'May this call be executed?',
+    body: checkRequestSchema,
+    answer: checkAnswerSchema,
+  },
+  'GET /v1/commands/stream': {
+    summary: 'Server-sent events: state, then restriction and command; resumable by Last-Event-ID',
+  },
+  'GET /v1/commands': { summary: 'Commands, newest first (limit)' },
+  'GET /v1/commands/:id': { summary: 'One command' },
+  'POST /v1/commands/:id/ack': { summary: 'A gateway says what it now enforces', body: acknowledgementSchema },
+  'POST /v1/commands/:id/lift': { summary: 'Take a containment back', body: liftSchema },
+  'POST /v1/contain': { summary: 'Contain an agent by hand', body: containSchema },
+  'GET /v1/incidents': { summary: 'Incidents (status, agentId, limit)' },
+  'GET /v1/incidents/:id': { summary: 'One incident with its explanation' },
+  'POST /v1/incidents/:id/verdict': { summary: 'Say what an incident was', body: verdictSchema },
+};
+
+/** JSON Schema of one record of the native wire format. */
+export function observationSchema(): unknown {
+  return z.toJSONSchema(wireObservationSchema, { io: 'input' });
+}
+
+/** The OpenAPI 3.1 description of the whole API, made from the schemas that check the requests. */
+export function openApiDocument(): Record<string, unknown> {
+  const paths: Record<string, Record<string, unknown>> = {};
+  for (const [route, operation] of Object.entries(OPERATIONS)) {
+    const [method = '', path = ''] = route.split(' ');
+    const known = path.replace(':id', '{id}');
+    const access = ROUTES[route as Route];
+    paths[known] = {
+      ...paths[known],
+      [method.toLowerCase()]: {
+        summary: operation.summary,
+        description: access === 'public' ? 'No key needed.' : `Key role: ${access.join(', ')}.`,
+        security: access === 'public' ? [] : [{ key: [] }],
+        ...(known.includes('{id}')
+          ? { parameters: [{ name: 'id', in: 'path', required: true, schema: { type: 'string' } }] }
+          : {}),
+        ...(operation.body === undefined ? {} : { requestBody: { required: true, content: json(operation.body) } }),
+        responses: {
+          200: {
+            description: 'Done',
+            ...(operation.answer === undefined ? {} : { content: json(operation.answer) }),
+          },
+          default: { description: 'Refused', content: json(errorSchema) },
+        },
+      },
+    };
+  }
+  return {
+    openapi: '3.1.0',
+    info: { title: 'Parallax', version: '1', description: 'An independent observer for AI agents.' },
+    components: { securitySchemes: { key: { type: 'http', scheme: 'bearer' } } },
+    paths,
+  };
+}
+
+const errorSchema = z.object({
+  error: z.object({
+    code: z.string(),
+    message: z.string(),
+    field: z.string().exactOptional(),
+    fix: z.string().exactOptional(),
+  }),
+});
+
+function json(schema: z.ZodType): Record<string, unknown> {
+  return { 'application/json': { schema: z.toJSONSchema(schema, { io: 'input' }) } };
+}

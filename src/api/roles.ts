@@ -1,0 +1,33 @@
+import type { Principal } from '../model/principal.js';
+
+export type Role = Principal['role'];
+export type Method = 'GET' | 'POST';
+
+/** Who may use a route; `public` needs no key. */
+export type Access = 'public' | readonly Role[];
+
+const VIEWERS: readonly Role[] = ['viewer', 'analyst', 'responder', 'admin'];
+const ANALYSTS: readonly Role[] = ['analyst', 'responder', 'admin'];
+const RESPONDERS: readonly Role[] = ['responder', 'admin'];
+
+/** Every route and who may use it. A route that is not here is not served; a test holds the routes to the table. */
+export const ROUTES = {
+  'GET /healthz': 'public',
+  'GET /readyz': 'public',
+  'GET /v1/openapi.json': 'public',
+  'GET /v1/schema/observation': 'public',
+  'GET /v1/status': VIEWERS,
+  'POST /v1/observations': ['ingest', 'gateway'],
+  'POST /v1/check': ['gateway'],
+  'GET /v1/commands/stream': ['gateway', ...RESPONDERS],
+  'GET /v1/commands': ['gateway', ...VIEWERS],
+  'GET /v1/commands/:id': ['gateway', ...VIEWERS],
+  'POST /v1/commands/:id/ack': ['gateway'],
+  'POST /v1/commands/:id/lift': RESPONDERS,
+  'POST /v1/contain': RESPONDERS,
+  'GET /v1/incidents': VIEWERS,
+  'GET /v1/incidents/:id': VIEWERS,
+  'POST /v1/incidents/:id/verdict': ANALYSTS,
+} as const satisfies Record<`${Method} /${string}`, Access>;
+
+export type Route = keyof typeof ROUTES;

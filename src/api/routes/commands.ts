@@ -1,0 +1,107 @@
+import { z } from 'zod';
+import { COMMAND_ACTIONS, type Command } from '../../model/command.js';
+import type { OperatorOrder } from '../../model/log-record.js';
+import { mayActFor } from '../../model/principal.js';
+import { acknowledgementSchema, MAX_NAME_CHARS } from '../../model/wire.js';
+import { maySeeCommand } from '../command-view.js';
+import type { ApiContext, ApiDeps } from '../context.js';
+import { ApiError } from '../errors.js';
+import { boardLimit, listLimit } from '../query.js';
+import { readJson } from '../read-body.js';
+
+const name = z.string().min(1).max(MAX_NAME_CHARS);
+const reason = z.string().min(1).max(1024);
+
+export const liftSchema = z.strictObject({ reason });
+export const containSchema = z.discriminatedUnion('action', [
+  z.strictObject({ action: z.literal('revoke-session'), agentId: name, sessionId: name, reason }),
+  z.strictObject({ action: z.literal('freeze-tool'), agentId: name, tool: name, reason }),
+]);
+
+/** Largest body of the routes for people. */
+const SMALL_BODY_BYTES = 64 * 1024;
+
+/** `GET /v1/commands`. */
+export function getCommands({ ports }: ApiDeps) {
+  return (c: ApiContext): Response => {
+    const { principal } = c.var;
+    const limit = listLimit(c);
+    const commands = ports.commands
+      .list({ tenant: principal.tenant, limit: boardLimit(principal, limit) })
+      .filter((command) => maySeeCommand(principal, command));
+    return c.json({ commands: commands.slice(0, limit) });
+  };
+}
+
+/** `GET /v1/commands/:id`. */
+export function getCommand(deps: ApiDeps) {
+  return (c: ApiContext): Response => c.json(visibleCommand(c, deps));
+}
+
+/** `POST /v1/commands/:id/ack`: a gateway says what it now enforces. */
+export function postAcknowledgement(deps: ApiDeps) {
+  const { ports, budget } = deps;
+  return async (c: ApiContext): Promise<Response> => {
+    const command = visibleCommand(c, deps);
+    const body = await readJson(c.env.incoming, { maxBytes: SMALL_BODY_BYTES, budget }, acknowledgementSchema);
+    await ports.journal.acknowledge({
+      time: ports.clock.now(),
+      tenant: command.tenant,
+      commandId: command.id,
+      gatewayId: c.var.principal.id,
+      ...body,
+    });
+    return c.json({ recorded: true }, 202);
+  };
+}
+
+/** `POST /v1/commands/:id/lift`: a person takes a containment back. */
+export function postLift(deps: ApiDeps) {
+  const { ports, budget } = deps;
+  return async (c: ApiContext): Promise<Response> => {
+    const command = visibleCommand(c, deps);
+    const body = await readJson(c.env.incoming, { maxBytes: SMALL_BODY_BYTES, budget }, liftSchema);
+    await ports.journal.order({
+      time: ports.clock.now(),
+      tenant: command.tenant,
+      order: 'lift',
+      commandId: command.id,
+      by: c.var.principal.id,
+      reason: body.reason,
+    });
+    return c.json({ recorded: true }, 202);
+  };
+}
+
+/** `POST /v1/contain`: a person contains an agent by hand. */
+export function postContain({ ports, budget }: ApiDeps) {
+  return async (c: ApiContext): Promise<Response> => {
+    const { principal } = c.var;
+    const body = await readJson(c.env.incoming, { maxBytes: SMALL_BODY_BYTES, budget }, containSchema);
+    if (!mayActFor(principal, body.agentId)) {
+      throw new ApiError(403, 'forbidden', 'this key is not bound to this agent', {
+        field: 'agentId',
+        fix: `use a responder key that is bound to it; the actions are ${COMMAND_ACTIONS.join(', ')}`,
+      });
+    }
+    const order: OperatorOrder = {
+      time: ports.clock.now(),
+      tenant: principal.tenant,
+      order: 'contain',
+      by: principal.id,
+      ...body,
+    };
+    await ports.journal.order(order);
+    return c.json({ recorded: true }, 202);
+  };
+}
+
+/** The command that the path names. One that the key may not see is answered like one that does not exist. */
+function visibleCommand(c: ApiContext, { ports }: ApiDeps): Command {
+  const { principal } = c.var;
+  const command = ports.commands.get(principal.tenant, (c.req.param('id') ?? '').slice(0, MAX_NAME_CHARS));
+  if (command === undefined || !maySeeCommand(principal, command)) {
+    throw new ApiError(404, 'not-found', 'there is no such command', { fix: 'list them with GET /v1/commands' });
+  }
+  return command;
+}

@@ -1,0 +1,30 @@
+import { createHash } from 'node:crypto';
+import { stableId } from '../lib/hash.js';
+import type { DeadLetter } from '../model/log-record.js';
+import { cutText, visibleText } from './fold-text.js';
+import type { NormalizeContext } from './port.js';
+import { redactText } from './redact.js';
+import { refuse } from './refusal.js';
+
+const MAX_EXCERPT_CHARS = 512;
+
+/** What is kept of a record that was refused: the cause, the hash of the whole, a short redacted beginning. */
+export function deadLetter(
+  refused: { field: string; reason: string; raw: string },
+  context: NormalizeContext,
+): DeadLetter {
+  const { principal, observedAt } = context;
+  const hash = createHash('sha256').update(refused.raw).digest('hex');
+  const { field, reason } = refuse(refused.field, refused.reason);
+  return {
+    // The same bad record sent again is the same dead letter.
+    id: stableId('dead', principal.id, hash, field),
+    time: observedAt,
+    tenant: principal.tenant,
+    principalId: principal.id,
+    field,
+    reason,
+    hash,
+    excerpt: visibleText(cutText(redactText(refused.raw.slice(0, 2 * MAX_EXCERPT_CHARS)), MAX_EXCERPT_CHARS)),
+  };
+}

@@ -1,0 +1,116 @@
+import type { Target } from '../model/observation.js';
+import { MAX_WORDS, plainWordHashes, valueHash, wordHashes } from './derive.js';
+import { cutText, visibleText } from './fold-text.js';
+import { redactText } from './redact.js';
+import { scanPieces } from './scan-pieces.js';
+import { isSecretField } from './secret-field.js';
+import { targetKind } from './target-kind.js';
+import { valueKind } from './value-kind.js';
+
+/** Targets kept of one call. */
+export const MAX_TARGETS = 64;
+/** Characters of a target's value that people see. */
+const MAX_SHOWN_CHARS = 256;
+/** Word hashes kept of one target. */
+const MAX_TARGET_WORDS = 32;
+/** Arguments nested deeper than this are not looked into. */
+const MAX_DEPTH = 16;
+/** Leaves looked at in one call's arguments. */
+const MAX_LEAVES = 2_000;
+/** A longer text is not one target; the addresses in it are. */
+const MAX_WHOLE_CHARS = 512;
+
+/** What an emitter says about one target. */
+export interface GivenTarget {
+  field: string;
+  kind: string;
+  value: string;
+  origin?: Target['origin'];
+  originCall?: string;
+  originTool?: string;
+}
+
+/**
+ * What a call acts on, worked out from its arguments: every short value, and every address inside longer texts.
+ *
+ * @param seed per-install secret, 32 bit
+ */
+export function deriveTargets(args: Record<string, unknown>, seed: number): Target[] {
+  const targets: Target[] = [];
+  const add = (field: string, kind: string, value: string) => {
+    if (targets.length < MAX_TARGETS) targets.push(makeTarget({ field, kind, value }, seed));
+  };
+  eachLeaf(args, (field, value) => {
+    if (value.trim() === '') return;
+    if (value.length <= MAX_WHOLE_CHARS) add(field, targetKind(field, value.trim()), value);
+    if (value.length <= 24) return;
+    scanPieces(value, {
+      full: () => targets.length >= MAX_TARGETS,
+      quoted: () => false,
+      piece: (piece) => {
+        const kind = valueKind(piece);
+        if (piece.length < value.trim().length && (kind === 'email' || kind === 'url' || kind === 'iban')) {
+          add(field, kind, piece);
+        }
+      },
+    });
+  });
+  return targets;
+}
+
+/** A target as it is logged: hashes of the whole value, and of it only a short, redacted, harmless excerpt. */
+export function makeTarget(given: GivenTarget, seed: number): Target {
+  const target: Target = {
+    field: visibleText(given.field),
+    kind: visibleText(given.kind),
+    value: shownValue(given.field, given.value),
+    hash: valueHash(given.value, seed),
+    words: plainWordHashes(given.value, seed, MAX_TARGET_WORDS),
+    origin: given.origin ?? 'unknown',
+  };
+  if (given.originCall !== undefined) target.originCall = visibleText(given.originCall);
+  if (given.originTool !== undefined) target.originTool = visibleText(given.originTool);
+  return target;
+}
+
+/** Keyed hashes of the words in all argument values but secrets, in order, at most {@link MAX_WORDS}. */
+export function argumentWords(args: Record<string, unknown>, seed: number): number[] {
+  const words: number[] = [];
+  eachLeaf(args, (field, value) => {
+    if (words.length >= MAX_WORDS || isSecretField(field)) return;
+    for (const word of wordHashes(value, seed)) {
+      if (words.length >= MAX_WORDS) break;
+      words.push(word);
+    }
+  });
+  return words;
+}
+
+function shownValue(field: string, value: string): string {
+  if (isSecretField(field)) return '[redacted:password]';
+  // Redact before cutting, so that a secret cut in half does not pass for something else.
+  return visibleText(cutText(redactText(value.slice(0, 4096)), MAX_SHOWN_CHARS));
+}
+
+/** Every text and number in the arguments, with the name of the nearest field around it. */
+function eachLeaf(args: Record<string, unknown>, visit: (field: string, value: string) => void): void {
+  let leaves = 0;
+  const walk = (field: string, value: unknown, depth: number): void => {
+    if (leaves >= MAX_LEAVES || depth > MAX_DEPTH) return;
+    if (typeof value === 'string' || typeof value === 'number') {
+      leaves++;
+      visit(field, String(value));
+    } else if (Array.isArray(value)) {
+      for (const item of value) {
+        if (leaves >= MAX_LEAVES) return;
+        walk(field, item, depth + 1);
+      }
+    } else if (typeof value === 'object' && value !== null) {
+      for (const [key, item] of Object.entries(value)) {
+        if (leaves >= MAX_LEAVES) return;
+        walk(key.slice(0, 256) || field, item, depth + 1);
+      }
+    }
+  };
+  walk('', args, 0);
+}

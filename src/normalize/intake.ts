@@ -1,0 +1,181 @@
+import type { IncomingRecord, Intake } from '../api/port.js';
+import type { Clock } from '../lib/clock.js';
+import { OverloadError } from '../lib/overload.js';
+import type { Log, RawRecord } from '../log/port.js';
+import type { Observation } from '../model/observation.js';
+import { mayActFor, type Principal } from '../model/principal.js';
+import type { CheckRequest, IntakeReport, Refusal } from '../model/wire.js';
+import { prepareAttempt } from './attempt.js';
+import { deadLetter } from './dead-letter.js';
+import { encodeRecord } from './encode-record.js';
+import type { NormalizeContext, Normalizer, PreparedAttempt, Refused } from './port.js';
+import { refuse } from './refusal.js';
+
+/** Dead letters of one request; what is refused beyond is told to the sender, counted, and summed up in one more. */
+const MAX_DEAD_LETTERS = 1_000;
+const RETRY_SOON_SECONDS = 1;
+const RETRY_FULL_SECONDS = 5;
+
+export interface IntakeOptions {
+  log: Pick<Log, 'append'>;
+  clock: Clock;
+  normalizer: Normalizer;
+  /** Per-install secret, 32 bit: keys every hash that is derived from content. */
+  seed: number;
+  /** Wire bytes taken in and not yet committed; above it a request is turned away. */
+  maxPendingBytes: number;
+}
+
+/** Running totals since the start. */
+export interface IntakeCounters {
+  accepted: number;
+  refused: number;
+  deadLetters: number;
+  /** Refused records of which no dead letter of their own was kept. */
+  deadLettersFolded: number;
+  /** Requests turned away because too much was pending. */
+  overloaded: number;
+  /** Requests turned away because the log took no more. */
+  logFull: number;
+  bytes: number;
+  pendingBytes: number;
+}
+
+/**
+ * Takes records in: who may say this? - normalise, derive, redact - log. Keeps no state per agent or session, so that
+ * invented agents cost nothing here.
+ */
+export class LoggingIntake implements Intake {
+  readonly #options: IntakeOptions;
+  readonly #counters: IntakeCounters = {
+    accepted: 0,
+    refused: 0,
+    deadLetters: 0,
+    deadLettersFolded: 0,
+    overloaded: 0,
+    logFull: 0,
+    bytes: 0,
+    pendingBytes: 0,
+  };
+
+  constructor(options: IntakeOptions) {
+    this.#options = options;
+  }
+
+  counters(): Readonly<IntakeCounters> {
+    return { ...this.#counters };
+  }
+
+  async accept(
+    records: readonly IncomingRecord[],
+    refused: readonly (Refusal & { raw: string })[],
+    principal: Principal,
+  ): Promise<IntakeReport> {
+    const bytes =
+      records.reduce((sum, record) => sum + record.bytes, 0) + refused.reduce((sum, { raw }) => sum + raw.length, 0);
+    this.#reserve(bytes);
+    try {
+      const context = this.#context(principal);
+      const out: RawRecord[] = [];
+      const refusals: (Refusal & { raw: string })[] = [...refused];
+      let accepted = 0;
+      for (const record of records) {
+        const refusal = this.#take(record.value, context, out);
+        if (refusal === undefined) accepted++;
+        else refusals.push({ index: record.index, field: refusal.field, reason: refusal.reason, raw: rawOf(record) });
+      }
+      refusals.sort((a, b) => a.index - b.index);
+      this.#appendDeadLetters(refusals, context, out);
+      if (out.length > 0) await this.#append(out);
+      this.#counters.accepted += accepted;
+      this.#counters.refused += refusals.length;
+      this.#counters.bytes += bytes;
+      return { accepted, refused: refusals.map(({ index, field, reason }) => ({ index, field, reason })) };
+    } finally {
+      this.#counters.pendingBytes -= bytes;
+    }
+  }
+
+  /** The observation of a call that a gateway asks about. Whether the gateway may ask is settled before. */
+  prepareAttempt(request: CheckRequest, principal: Principal): PreparedAttempt {
+    return prepareAttempt(request, this.#context(principal));
+  }
+
+  /** Adds a record's log records to `out`; all of its observations or none. */
+  #take(value: unknown, context: NormalizeContext, out: RawRecord[]): Refused | undefined {
+    const before = out.length;
+    for (const result of this.#options.normalizer.normalize(value, context)) {
+      const refusal = result.ok ? refuseStranger(result.observation, context.principal) : result;
+      if (refusal !== undefined) {
+        out.length = before;
+        return refusal;
+      }
+      if (!result.ok) continue;
+      out.push(encodeRecord({ type: 'observation', value: result.observation }));
+      if (result.payload !== undefined) out.push(encodeRecord({ type: 'payload', value: result.payload }));
+    }
+    return undefined;
+  }
+
+  #appendDeadLetters(refusals: readonly (Refusal & { raw: string })[], context: NormalizeContext, out: RawRecord[]) {
+    for (const refusal of refusals.slice(0, MAX_DEAD_LETTERS)) {
+      out.push(encodeRecord({ type: 'dead-letter', value: deadLetter(refusal, context) }));
+    }
+    this.#counters.deadLetters += Math.min(refusals.length, MAX_DEAD_LETTERS);
+    const rest = refusals.slice(MAX_DEAD_LETTERS);
+    const [first] = rest;
+    if (first === undefined) return;
+    // A key that sends nothing but rubbish must not fill the log with the description of its rubbish.
+    const reason = `${rest.length} more records of one request were refused, the first of them: ${first.reason}`;
+    out.push(encodeRecord({ type: 'dead-letter', value: deadLetter({ ...first, reason }, context) }));
+    this.#counters.deadLettersFolded += rest.length;
+  }
+
+  #reserve(bytes: number): void {
+    const { maxPendingBytes } = this.#options;
+    // One request alone always fits: what is too large for any moment is refused by the body limit, not by 429.
+    if (this.#counters.pendingBytes > 0 && this.#counters.pendingBytes + bytes > maxPendingBytes) {
+      this.#counters.overloaded++;
+      throw new OverloadError('too much is waiting to be written; send again later', 429, RETRY_SOON_SECONDS);
+    }
+    this.#counters.pendingBytes += bytes;
+  }
+
+  async #append(records: readonly RawRecord[]): Promise<void> {
+    try {
+      await this.#options.log.append(records);
+    } catch (error) {
+      if (codeOf(error) !== 'LOG_FULL') throw error;
+      this.#counters.logFull++;
+      throw new OverloadError('the log takes no more for now; send again later', 503, RETRY_FULL_SECONDS);
+    }
+  }
+
+  #context(principal: Principal): NormalizeContext {
+    return { principal, observedAt: this.#options.clock.now(), seed: this.#options.seed };
+  }
+}
+
+/** Refuses what the key is not bound to. What it is bound to is not told. */
+function refuseStranger(observation: Observation, principal: Principal): Refused | undefined {
+  if (!principal.streams.has(observation.stream)) {
+    return refuse('stream', `this key may not write the ${observation.stream} stream; use a key that is bound to it`);
+  }
+  if (!mayActFor(principal, observation.agentId)) {
+    return refuse('agentId', 'this key may not speak for this agent; use a key that is bound to it');
+  }
+  return undefined;
+}
+
+function rawOf(record: IncomingRecord): string {
+  try {
+    return JSON.stringify(record.value) ?? '';
+  } catch {
+    // Nested beyond what can be written again.
+    return '';
+  }
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
+}
