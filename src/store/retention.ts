@@ -6,11 +6,14 @@ export interface Retention {
   payloadDays: number;
 }
 
+/** ClickHouse reckons expiry in seconds of 32 bits: a later end wraps around and deletes everything at once. */
+const MAX_DAYS = 10_000;
+
 /**
  * Sets how long observations, dead letters and payloads are kept. Changes a table only where it says something else, so
  * that a restart costs nothing; rows already stored follow at their next merge.
  *
- * @throws RangeError when a number is no whole number of days
+ * @throws RangeError when a number is no whole number of days from 1 to 10,000
  */
 export async function applyRetention(client: StoreClient, retention: Retention): Promise<void> {
   const wanted = [
@@ -19,8 +22,9 @@ export async function applyRetention(client: StoreClient, retention: Retention):
     { table: 'payloads', expression: 'storedAt', days: retention.payloadDays },
   ];
   for (const { table, expression, days } of wanted) {
-    if (!Number.isInteger(days) || days < 1)
-      throw new RangeError(`retention of ${table} must be whole days, at least 1`);
+    if (!Number.isInteger(days) || days < 1 || days > MAX_DAYS) {
+      throw new RangeError(`retention of ${table} must be whole days from 1 to ${MAX_DAYS}, not ${days}`);
+    }
     const ttl = `${expression} + toIntervalDay(${days})`;
     const [row] = await client.select<{ engineFull: string }>(
       'SELECT engine_full AS engineFull FROM system.tables WHERE database = currentDatabase() AND name = {table:String}',

@@ -29,6 +29,7 @@ const STATUS_BY_CODE = new Map<number, number>([
   [164, 403],
   [497, 403],
   [516, 403],
+  [158, 413],
   [396, 413],
 ]);
 

@@ -104,8 +104,9 @@ process.stdin.on('data', (chunk: string) => {
   input = '';
   void begin(order);
 });
-process.stdin.on('end', shutDown);
-process.stdin.on('error', shutDown);
+// The parent is gone: nobody waits for an answer, and the next one needs the data directory.
+process.stdin.on('end', leave);
+process.stdin.on('error', leave);
 process.on('SIGTERM', shutDown);
 // Ctrl-C reaches the whole group; the parent decides when the engine goes.
 process.on('SIGINT', () => {});

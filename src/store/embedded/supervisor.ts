@@ -81,7 +81,7 @@ export class EmbeddedClickHouse {
   static async start(options: EmbeddedOptions): Promise<EmbeddedClickHouse> {
     const embedded = new EmbeddedClickHouse(options);
     mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
-    const first = await embedded.#launch();
+    const first = await embedded.#launchFirst();
     embedded.#keeping = embedded.#keep(first);
     return embedded;
   }
@@ -113,6 +113,18 @@ export class EmbeddedClickHouse {
     }
     await this.#keeping;
     this.#status = 'stopped';
+  }
+
+  /** The engine of a process that was just killed may hold the data directory for another moment. */
+  async #launchFirst(): Promise<Launched> {
+    for (let triesLeft = 20; ; triesLeft--) {
+      try {
+        return await this.#launch();
+      } catch (error) {
+        if (triesLeft === 0 || !(error instanceof Error) || !/lock/i.test(error.message)) throw error;
+        await sleep(500);
+      }
+    }
   }
 
   /** Starts a new child each time one ends, with a growing pause while it ends quickly. */
@@ -152,13 +164,17 @@ export class EmbeddedClickHouse {
     });
     this.#child = child;
     child.stdin.on('error', () => {});
-    forEachLine(child.stderr, (line) => this.#notice('warn', `embedded ClickHouse: ${line}`));
+    let lastLine = '';
+    forEachLine(child.stderr, (line) => {
+      lastLine = line;
+      this.#notice('warn', `embedded ClickHouse: ${line}`);
+    });
     const ended = new Promise<string>((resolve) => {
       child.once('error', (error) => resolve(error.message));
       child.once('exit', (code, signal) => resolve(signal === null ? `exit code ${code}` : `signal ${signal}`));
     });
     child.stdin.write(`${JSON.stringify(this.#order())}\n`);
-    const ready = await this.#awaitReady(child, ended);
+    const ready = await this.#awaitReady(child, ended, () => lastLine);
     this.#port = ready.port;
     this.#version = ready.version;
     this.#readyAt = this.#clock.now();
@@ -167,7 +183,11 @@ export class EmbeddedClickHouse {
     return { ended };
   }
 
-  async #awaitReady(child: Child, ended: Promise<string>): Promise<Extract<ChildReport, { type: 'ready' }>> {
+  async #awaitReady(
+    child: Child,
+    ended: Promise<string>,
+    lastLine: () => string,
+  ): Promise<Extract<ChildReport, { type: 'ready' }>> {
     const timeoutMs = this.#options.startTimeoutMs ?? 60_000;
     const giveUp = new AbortController();
     const report = new Promise<ChildReport>((resolve) => {
@@ -188,7 +208,7 @@ export class EmbeddedClickHouse {
     child.kill('SIGKILL');
     await ended;
     throw new Error(
-      `embedded ClickHouse did not start: ${outcome.message}; check that no other process uses ${this.#options.dataDir}`,
+      `embedded ClickHouse did not start: ${outcome.message} ${lastLine()}; check that no other process uses ${this.#options.dataDir}`,
     );
   }
 

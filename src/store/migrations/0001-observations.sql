@@ -79,7 +79,7 @@ SETTINGS
     parts_to_throw_insert = 3000;
 
 -- One row per id, also before a merge and across partitions.
-CREATE VIEW IF NOT EXISTS observations_v AS SELECT * FROM observations FINAL;
+CREATE VIEW IF NOT EXISTS observations_v AS SELECT *, metrics FROM observations FINAL;
 
 -- Redacted content, kept apart and short.
 CREATE TABLE IF NOT EXISTS payloads
