@@ -1,4 +1,5 @@
 import { backoffMs, pause, type Backoff } from './backoff.js';
+import { bodyChunks } from './body-chunks.js';
 import { describeFault, type ObserverAddress } from './observer-http.js';
 import type { GatewayEvent } from './port.js';
 import { SseParser, type StreamEvent } from './sse-parser.js';
@@ -105,7 +106,7 @@ export class EventStream {
         if (event.id !== '') this.#lastId = event.id;
         onApplied();
       });
-      for await (const chunk of response.body) {
+      for await (const chunk of bodyChunks(response, connection.signal)) {
         watchdog.refresh();
         try {
           parser.push(chunk);

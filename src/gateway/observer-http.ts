@@ -1,3 +1,5 @@
+import { bodyChunks } from './body-chunks.js';
+
 /** Where the observer is and who asks. */
 export interface ObserverAddress {
   /** Base URL, without a trailing slash. */
@@ -34,7 +36,7 @@ export async function postJson(
     signal,
     redirect: 'error',
   });
-  const text = await readBounded(response, MAX_REPLY_BYTES);
+  const text = await readBounded(response, MAX_REPLY_BYTES, signal);
   return { status: response.status, text, retryAfterMs: retryAfterMs(response.headers.get('retry-after')) };
 }
 
@@ -52,12 +54,11 @@ export function describeFault(fault: unknown): string {
   return `${fault.message}: ${code}${cause.message}`;
 }
 
-async function readBounded(response: Response, maxBytes: number): Promise<string> {
-  if (response.body === null) return '';
+async function readBounded(response: Response, maxBytes: number, signal: AbortSignal): Promise<string> {
   const decoder = new TextDecoder();
   let text = '';
   let bytes = 0;
-  for await (const chunk of response.body) {
+  for await (const chunk of bodyChunks(response, signal)) {
     bytes += chunk.byteLength;
     if (bytes > maxBytes) throw new Error(`the reply is longer than ${maxBytes} bytes`);
     text += decoder.decode(chunk, { stream: true });

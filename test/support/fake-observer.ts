@@ -92,9 +92,10 @@ export class FakeObserver {
 
   async stop(): Promise<void> {
     this.cutStreams();
+    const closed = once(this.#server, 'close');
     this.#server.close();
     this.#server.closeAllConnections();
-    if (this.#server.listening) await once(this.#server, 'close');
+    await closed;
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
