@@ -1,7 +1,7 @@
 import { BoundedMap } from '../lib/bounded-map.js';
 import { stableId } from '../lib/hash.js';
 import { StateTable } from '../lib/state-table.js';
-import type { Incident, TimelineEntry } from '../model/incident.js';
+import type { Incident, RiskTerm, TimelineEntry } from '../model/incident.js';
 import type { Verdict } from '../model/log-record.js';
 import type { Signal } from '../model/signal.js';
 import { addEvidence, noRisk, riskTerms, severityOf, sumNats, type SessionRisk } from './risk.js';
@@ -36,8 +36,8 @@ export interface Evidence {
   seq?: number;
   /** Place in the log, for the timeline; absent for windows. */
   position?: number;
-  /** Combined surprise of a call, nats; undefined where nothing was assessed. */
-  callNats?: number;
+  /** What a call's combined surprise is made of; empty where no call was assessed. Their sum counts, nats. */
+  callTerms: readonly RiskTerm[];
   signals: readonly Signal[];
   threshold: { nats: number; budget: number; groups: number };
 }
@@ -81,16 +81,19 @@ export class Correlator {
       risk.positions.push(evidence.position);
       if (risk.positions.length > MAX_POSITIONS) risk.positions.shift();
     }
-    if (evidence.callNats !== undefined && evidence.callNats > risk.callNats) {
-      risk.callNats = evidence.callNats;
-      risk.callId = evidence.causeId;
+    if (evidence.callTerms.length > 0) {
+      const callNats = sumNats(evidence.callTerms);
+      if (callNats > risk.callNats) {
+        risk.callNats = callNats;
+        risk.callTerms = [...evidence.callTerms];
+      }
     }
     addEvidence(risk, evidence.signals);
     const terms = riskTerms(risk, evidence.time);
     const total = sumNats(terms);
     const rose = total > risk.peakNats;
     if (rose) risk.peakNats = total;
-    risk.peakStreamNats = Math.max(risk.peakStreamNats, total - risk.callNats);
+    risk.peakStreamNats = Math.max(risk.peakStreamNats, total - sumNats(risk.callTerms));
     this.#risks.set(key, risk);
 
     const violation = evidence.signals.some((s) => s.violation && !s.shadow);

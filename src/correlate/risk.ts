@@ -16,10 +16,10 @@ export interface StreamEvidence {
 
 /** What is known of one session's risk. Plain data: it is stored as it is. */
 export interface SessionRisk {
-  /** Combined surprise of the most surprising call so far, nats; never saturated. */
+  /** Combined surprise of the most surprising call so far, nats; never saturated, -Infinity before the first call. */
   callNats: number;
-  /** The call it belongs to. */
-  callId: string;
+  /** What that surprise is made of; the terms add up to `callNats`. */
+  callTerms: RiskTerm[];
   /** Own evidence of signals that are not ingredients of a call's surprise. */
   streams: Partial<Record<Stream, StreamEvidence>>;
   /** Highest total so far. */
@@ -32,7 +32,15 @@ export interface SessionRisk {
 }
 
 export function noRisk(): SessionRisk {
-  return { callNats: 0, callId: '', streams: {}, peakNats: 0, peakStreamNats: 0, positions: [], incidentId: '' };
+  return {
+    callNats: Number.NEGATIVE_INFINITY,
+    callTerms: [],
+    streams: {},
+    peakNats: Number.NEGATIVE_INFINITY,
+    peakStreamNats: 0,
+    positions: [],
+    incidentId: '',
+  };
 }
 
 /** Adds signals' own evidence to their streams, after letting what was there decay. Changes `risk` in place. */
@@ -48,7 +56,7 @@ export function addEvidence(risk: SessionRisk, signals: readonly Signal[]): void
 
 /** The terms that make up the risk at an event time; their sum is the risk. */
 export function riskTerms(risk: SessionRisk, time: number): RiskTerm[] {
-  const terms: RiskTerm[] = [{ label: 'most surprising call', nats: risk.callNats }];
+  const terms: RiskTerm[] = [...risk.callTerms];
   for (const [stream, evidence] of Object.entries(risk.streams)) {
     const nats = decayed(evidence, time);
     const capped = Math.min(nats, STREAM_CAP_NATS);

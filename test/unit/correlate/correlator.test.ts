@@ -14,6 +14,13 @@ function correlator(held = new Map<string, Uint8Array>()): Correlator {
   });
 }
 
+function call(nats: number) {
+  return [
+    { label: 'tool not expected for this request', nats: nats - 1 },
+    { label: 'stakes of a write', nats: 1 },
+  ];
+}
+
 function evidence(change: Partial<Evidence> = {}): Evidence {
   return {
     subject: { tenant: 'default', agentId: 'agent-a', sessionId: 's1' },
@@ -21,7 +28,7 @@ function evidence(change: Partial<Evidence> = {}): Evidence {
     time: 1_000,
     seq: 4,
     position: 11,
-    callNats: 2,
+    callTerms: call(2),
     signals: [],
     threshold: { nats: 5, budget: 0.01, groups: 120 },
     ...change,
@@ -32,11 +39,13 @@ describe('Correlator', () => {
   it('opens one incident per session when the risk crosses the threshold', () => {
     const subject = correlator();
     expect(subject.observe(evidence()).incident).toBeUndefined();
-    const crossed = subject.observe(evidence({ causeId: 'obs_2', seq: 6, callNats: 6, signals: [sampleSignal()] }));
+    const crossed = subject.observe(
+      evidence({ causeId: 'obs_2', seq: 6, callTerms: call(6), signals: [sampleSignal()] }),
+    );
     expect(crossed.opened).toBe(true);
     expect(crossed.incident).toMatchObject({ riskNats: 6, openedSeq: 6, emitters: ['gateway-1', 'runtime-1'] });
     const worse = subject.observe(
-      evidence({ causeId: 'obs_3', seq: 8, callNats: 9, signals: [sampleSignal({ id: 'sig_2' })] }),
+      evidence({ causeId: 'obs_3', seq: 8, callTerms: call(9), signals: [sampleSignal({ id: 'sig_2' })] }),
     );
     expect(worse.opened).toBe(false);
     expect(worse.incident).toMatchObject({ id: crossed.incident?.id, riskNats: 9, openedSeq: 6 });
@@ -44,17 +53,17 @@ describe('Correlator', () => {
   });
 
   it('does not alarm at the threshold itself', () => {
-    expect(correlator().observe(evidence({ callNats: 5 })).incident).toBeUndefined();
+    expect(correlator().observe(evidence({ callTerms: call(5) })).incident).toBeUndefined();
   });
 
   it('gives the same id to the same cause', () => {
-    const id = () => correlator().observe(evidence({ callNats: 7 })).incident?.id;
+    const id = () => correlator().observe(evidence({ callTerms: call(7) })).incident?.id;
     expect(id()).toBe(id());
   });
 
   it('adds up exactly what it shows', () => {
     const own = sampleSignal({ ingredient: false, nats: 2, streams: ['reasoning'] });
-    const { incident } = correlator().observe(evidence({ callNats: 4, signals: [own] }));
+    const { incident } = correlator().observe(evidence({ callTerms: call(4), signals: [own] }));
     expect(incident?.arithmetic.reduce((sum, term) => sum + term.nats, 0)).toBeCloseTo(incident?.riskNats ?? 0, 12);
     expect(incident?.riskNats).toBeCloseTo(6, 12);
   });
@@ -63,7 +72,7 @@ describe('Correlator', () => {
     const subject = correlator();
     for (let i = 0; i < 50; i++) {
       const noisy = sampleSignal({ id: `sig_${i}`, ingredient: false, nats: 2, streams: ['metric'] });
-      const result = subject.observe(evidence({ causeId: `obs_${i}`, callNats: 0, signals: [noisy] }));
+      const result = subject.observe(evidence({ causeId: `obs_${i}`, callTerms: call(0), signals: [noisy] }));
       expect(result.riskNats).toBeLessThanOrEqual(STREAM_CAP_NATS);
       expect(result.incident).toBeUndefined();
     }
@@ -72,8 +81,8 @@ describe('Correlator', () => {
   it('lets evidence decay', () => {
     const subject = correlator();
     const own = sampleSignal({ ingredient: false, nats: 2, time: 0 });
-    subject.observe(evidence({ time: 0, callNats: 0, signals: [own] }));
-    const later = subject.observe(evidence({ time: 15 * 60_000, callNats: 0 }));
+    subject.observe(evidence({ time: 0, callTerms: call(0), signals: [own] }));
+    const later = subject.observe(evidence({ time: 15 * 60_000, callTerms: call(0) }));
     expect(later.riskNats).toBeCloseTo(1, 6);
   });
 
@@ -91,15 +100,19 @@ describe('Correlator', () => {
     const subject = correlator();
     subject.observe(evidence({ position: 10 }));
     subject.observe(
-      evidence({ position: 12, subject: { tenant: 'default', agentId: 'agent-a', sessionId: 's2' }, callNats: 9 }),
+      evidence({
+        position: 12,
+        subject: { tenant: 'default', agentId: 'agent-a', sessionId: 's2' },
+        callTerms: call(9),
+      }),
     );
-    const { incident } = subject.observe(evidence({ position: 13, callNats: 8 }));
+    const { incident } = subject.observe(evidence({ position: 13, callTerms: call(8) }));
     expect(incident?.timeline.map((line) => line.refId)).toEqual(['o10', 'o13']);
   });
 
   it('closes with a verdict, once, and only for its tenant', () => {
     const subject = correlator();
-    const { incident } = subject.observe(evidence({ callNats: 7 }));
+    const { incident } = subject.observe(evidence({ callTerms: call(7) }));
     const verdict = {
       time: 5,
       tenant: 'default',
@@ -114,7 +127,7 @@ describe('Correlator', () => {
 
   it('does not reopen for the same risk after it was closed, but does for a higher one', () => {
     const subject = correlator();
-    const { incident } = subject.observe(evidence({ callNats: 7 }));
+    const { incident } = subject.observe(evidence({ callTerms: call(7) }));
     subject.onVerdict({
       time: 5,
       tenant: 'default',
@@ -122,20 +135,20 @@ describe('Correlator', () => {
       verdict: 'false-positive',
       by: 'ann',
     });
-    expect(subject.observe(evidence({ causeId: 'obs_5', callNats: 6 })).incident).toBeUndefined();
-    expect(subject.observe(evidence({ causeId: 'obs_6', callNats: 12 })).opened).toBe(true);
+    expect(subject.observe(evidence({ causeId: 'obs_5', callTerms: call(6) })).incident).toBeUndefined();
+    expect(subject.observe(evidence({ causeId: 'obs_6', callTerms: call(12) })).opened).toBe(true);
   });
 
   it('goes on after a restart', () => {
     const before = correlator();
-    const { incident } = before.observe(evidence({ callNats: 7 }));
+    const { incident } = before.observe(evidence({ callTerms: call(7) }));
     const puts: { key: string; value: Uint8Array }[] = [];
     before.drain(puts, []);
     const held = new Map(puts.map((p) => [p.key, p.value]));
     const after = correlator(held);
     after.restore(puts.filter((p) => p.key.startsWith('incident/')).map((p) => decodeState(p.value) as Incident));
     expect(after.incidents().map((i) => i.id)).toEqual([incident?.id]);
-    expect(after.observe(evidence({ causeId: 'obs_9', callNats: 9 })).incident?.id).toBe(incident?.id);
+    expect(after.observe(evidence({ causeId: 'obs_9', callTerms: call(9) })).incident?.id).toBe(incident?.id);
   });
 });
 
