@@ -137,6 +137,8 @@ export const checkAnswerSchema = z.object({
   wouldBe: z.enum(['allow', 'hold', 'deny']),
   reason: z.string(),
   incidentId: z.string().exactOptional(),
+  /** The command in force that denies the call; gateways name it as `parallax:<id>` in their audit's `ruleId`. */
+  commandId: z.string().exactOptional(),
   riskNats: z.number(),
   thresholdNats: z.number(),
   /** True when the deadline passed before scoring answered. */

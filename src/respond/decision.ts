@@ -1,0 +1,59 @@
+import type { Incident } from '../model/incident.js';
+import type { Effect } from '../model/observation.js';
+import type { CheckAnswer } from '../model/wire.js';
+
+/** What is known when a gateway asks about a call. */
+export interface CheckFacts {
+  mode: 'observe' | 'act';
+  effect: Effect;
+  /** Risk of the call and its session now, nats. */
+  riskNats: number;
+  thresholdNats: number;
+  /** The session's incident, if one is not closed. */
+  incident: Pick<Incident, 'id' | 'title' | 'status'> | undefined;
+  /** The command in force that forbids the call. */
+  restriction: { commandId: string; reason: string } | undefined;
+}
+
+/** Largest finite number that JSON shows for a threshold that cannot be crossed yet. */
+const NO_THRESHOLD_NATS = 1e6;
+
+/**
+ * The answer to a gateway. A restriction denies; an open incident holds what changes the world or touches identity and
+ * lets reading pass; everything else is allowed. In observe-only the answer is always allow, and `wouldBe` says what
+ * it would have been.
+ */
+export function decide(facts: CheckFacts): CheckAnswer {
+  const { incident, restriction } = facts;
+  const changes = facts.effect !== 'read';
+  const wouldBe = restriction !== undefined ? 'deny' : incident !== undefined && changes ? 'hold' : 'allow';
+  const answer: CheckAnswer = {
+    decision: facts.mode === 'act' ? wouldBe : 'allow',
+    wouldBe,
+    reason: reasonOf(facts, wouldBe),
+    riskNats: Number.isFinite(facts.riskNats) ? facts.riskNats : 0,
+    thresholdNats: Math.min(facts.thresholdNats, NO_THRESHOLD_NATS),
+    timedOut: false,
+  };
+  if (incident !== undefined) answer.incidentId = incident.id;
+  if (restriction !== undefined) answer.commandId = restriction.commandId;
+  return answer;
+}
+
+/** The answer when scoring was not heard in time. */
+export function decideLate(onTimeout: CheckAnswer['decision'], mode: 'observe' | 'act'): CheckAnswer {
+  return {
+    decision: mode === 'act' ? onTimeout : 'allow',
+    wouldBe: onTimeout,
+    reason: 'the observer did not score the call in time',
+    riskNats: 0,
+    thresholdNats: 0,
+    timedOut: true,
+  };
+}
+
+function reasonOf(facts: CheckFacts, wouldBe: CheckAnswer['decision']): string {
+  if (facts.restriction !== undefined) return facts.restriction.reason;
+  if (facts.incident === undefined) return 'nothing unusual';
+  return wouldBe === 'hold' ? facts.incident.title : `reading is allowed during the incident: ${facts.incident.title}`;
+}
