@@ -43,8 +43,7 @@ export class StoreError extends Error {
  * else (network, overload, missing table, full disk) is not the rows' fault.
  */
 const ROW_CODES = new Set([
-  6, 8, 19, 20, 25, 26, 27, 32, 33, 34, 38, 41, 53, 69, 70, 72, 117, 120, 130, 131, 190, 321, 349, 376, 441, 444, 675,
-  676,
+  6, 25, 26, 27, 32, 33, 38, 41, 53, 69, 70, 72, 117, 128, 130, 131, 321, 349, 376, 441, 675, 676,
 ]);
 
 /** Explicit because defaults move between versions (`async_insert` became 1 in 26.x). */

@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { gzipSync } from 'node:zlib';
+import type { Clock } from '../../lib/clock.js';
 import { SqlTextError } from '../sql-tokens.js';
 import { badRequest, engineException, HttpException, refused, unauthenticated } from './exception.js';
 import type { Lane, LaneResult, LaneTask } from './lane.js';
@@ -22,6 +23,7 @@ export interface HttpServerParts {
   database: string;
   limits: EmbeddedLimits;
   rules: GuardRules;
+  clock: Clock;
 }
 
 /** Settings a reader may send because they change nothing: the server's own values, or those of the transport. */
@@ -31,10 +33,13 @@ const READER_SETTINGS_IGNORED = new Set([
   'date_time_input_format',
 ]);
 
+/** Parameters and settings travel in the URL. */
+const MAX_HEADER_BYTES = 128 * 1024;
+
 /** The ClickHouse HTTP interface over the engine's connections, as far as clients and Grafana use it. */
 export function createEmbeddedServer(parts: HttpServerParts): Server {
   const budget: ByteBudget = { held: 0, max: parts.limits.maxHeldBytes };
-  const server = createServer((request, response) => {
+  const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES }, (request, response) => {
     answer(parts, budget, request, response).catch((error: unknown) => fail(response, error));
   });
   // Longer than the clients keep an idle socket, so that the client is always the one who closes it.
@@ -173,6 +178,6 @@ function toException(error: unknown): HttpException {
 const load = (lane: Lane): number => lane.waiting + (lane.busySince === undefined ? 0 : 1);
 
 function longestRunMs(parts: HttpServerParts): number {
-  const now = Date.now();
+  const now = parts.clock.now();
   return Math.max(0, ...[parts.writerLane, ...parts.readerLanes].map((lane) => now - (lane.busySince ?? now)));
 }

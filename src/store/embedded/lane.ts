@@ -1,4 +1,5 @@
 import { Session } from 'chdb';
+import type { Clock } from '../../lib/clock.js';
 import { overloaded } from './exception.js';
 
 /** A statement, or an insert whose body goes to the engine as it is. */
@@ -32,6 +33,15 @@ interface Waiting {
   reject: (error: unknown) => void;
 }
 
+export interface LaneOptions {
+  /** Folder of the engine; all lanes of a process share one. */
+  dataDir: string;
+  /** In the engine's command line form. */
+  engineArguments: readonly string[];
+  maxQueued: number;
+  clock: Clock;
+}
+
 /**
  * One connection to the engine that runs one statement at a time, with a bounded queue before it.
  *
@@ -40,6 +50,7 @@ interface Waiting {
  */
 export class Lane {
   readonly #session: Session;
+  readonly #clock: Clock;
   readonly #maxQueued: number;
   readonly #queue: Waiting[] = [];
   /** Names bound by earlier statements; emptied before the next one, so that no value outlives its request. */
@@ -48,10 +59,10 @@ export class Lane {
   #running: Promise<void> | undefined;
   #busySince: number | undefined;
 
-  /** @param dataDir folder of the engine; all lanes of a process share one */
-  constructor(dataDir: string, engineArguments: readonly string[], maxQueued: number) {
-    this.#session = new Session(dataDir, { connectionArgs: engineArguments });
-    this.#maxQueued = maxQueued;
+  constructor(options: LaneOptions) {
+    this.#session = new Session(options.dataDir, { connectionArgs: options.engineArguments });
+    this.#maxQueued = options.maxQueued;
+    this.#clock = options.clock;
   }
 
   get waiting(): number {
@@ -85,7 +96,7 @@ export class Lane {
         next.reject(overloaded('the asker has gone'));
         continue;
       }
-      this.#busySince = Date.now();
+      this.#busySince = this.#clock.now();
       try {
         next.resolve(await this.#run(next.task));
       } catch (error) {

@@ -86,7 +86,7 @@ export async function readBody(request: IncomingMessage, maxBytes: number, budge
   let size = 0;
   try {
     for await (const chunk of source) {
-      const bytes = Buffer.from(chunk);
+      const bytes: Buffer = chunk;
       size += bytes.length;
       budget.held += bytes.length;
       if (size > maxBytes) throw tooLarge(`the body is larger than ${maxBytes} bytes`);

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AddressInfo } from 'node:net';
+import { systemClock } from '../../lib/clock.js';
 import { createEmbeddedServer } from './http-server.js';
 import { Lane } from './lane.js';
 import { readerArguments, writerArguments } from './limits.js';
@@ -21,7 +22,8 @@ async function serve(order: ChildOrder): Promise<() => Promise<void>> {
   process.chdir(emptyDir);
 
   const { limits } = order;
-  const writerLane = new Lane(engineDir, writerArguments(limits), limits.maxQueued);
+  const common = { dataDir: engineDir, maxQueued: limits.maxQueued, clock: systemClock };
+  const writerLane = new Lane({ ...common, engineArguments: writerArguments(limits) });
   const run = (sql: string): Promise<string> =>
     writerLane
       .submit({ database: '', sql, params: new Map(), settings: new Map(), format: 'TSVRaw', abandoned: () => false })
@@ -33,7 +35,7 @@ async function serve(order: ChildOrder): Promise<() => Promise<void>> {
     .filter((name) => name !== '');
   const readerLanes = Array.from(
     { length: limits.readerLanes },
-    () => new Lane(engineDir, readerArguments(limits), limits.maxQueued),
+    () => new Lane({ ...common, engineArguments: readerArguments(limits) }),
   );
 
   const server = createEmbeddedServer({
@@ -44,6 +46,7 @@ async function serve(order: ChildOrder): Promise<() => Promise<void>> {
     database: order.database,
     limits,
     rules: guardRules(tableFunctions),
+    clock: systemClock,
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
