@@ -39,9 +39,12 @@ export interface WindowSubject {
 
 const NO_TEXTS: readonly string[] = [];
 
-/** A field that only some observations have, read without knowing which one it is. */
+/**
+ * A field that only some observations have. The cast says nothing about the value, which is looked at before it is
+ * used; asking with `in` and `Reflect.get` instead costs five times as much, here where every condition passes.
+ */
 function field(observation: Observation, key: string): unknown {
-  return Object.hasOwn(observation, key) ? Reflect.get(observation, key) : undefined;
+  return (observation as unknown as Readonly<Record<string, unknown>>)[key];
 }
 
 function text(name: string, about: string, values?: readonly string[]): Variable<Assessment> {
