@@ -41,6 +41,7 @@ export function explainIssue(
     case 'invalid_key':
       return 'is no usable name; use 1 to 256 characters';
     case 'custom':
+      return issue.message;
     case 'invalid_element':
     case 'invalid_format':
     case 'invalid_union':

@@ -15,7 +15,8 @@ for (const c of '"\'`()[]{}<>|;=*!?^') table[c.charCodeAt(0)] = BREAK;
 
 /** Class of a code unit; 0 for other ASCII punctuation. Letters beyond ASCII count as lower-case letters. */
 export function classOf(code: number): number {
-  if (code < 128) return table[code] ?? 0;
+  // Also NaN, which charCodeAt gives behind the end of a text.
+  if (!(code >= 128)) return table[code] ?? 0;
   if (isCurrencySign(code)) return 0;
   if (code === 0xa0 || code === 0x3000 || (code >= 0x2000 && code <= 0x200a)) return SPACE;
   // Latin-1 punctuation, general punctuation (typographic quotes, dashes), CJK punctuation.

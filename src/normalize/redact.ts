@@ -1,5 +1,5 @@
 import { cardNumberEnd } from './card-number.js';
-import { isDigit } from './char-class.js';
+import { isAlphanumeric, isDigit } from './char-class.js';
 import { isSecretField } from './secret-field.js';
 import { secretKindOf } from './secret-token.js';
 
@@ -42,7 +42,7 @@ export function redactText(text: string): string {
     }
     const end = endOfRun(text, i);
     const card = isDigit(code) ? cardNumberEnd(text, i) : -1;
-    if (card !== -1 && !isTokenChar(text.charCodeAt(card))) {
+    if (card !== -1 && !isAlphanumeric(text.charCodeAt(card))) {
       replace(i, card, 'card');
       continue;
     }

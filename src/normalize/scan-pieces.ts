@@ -45,7 +45,7 @@ export function scanPieces(text: string, sink: PieceSink): void {
       continue;
     }
     const kind = classOf(code);
-    if ((kind & (SPACE | BREAK)) !== 0 || code === 44) {
+    if ((kind & (SPACE | BREAK)) !== 0 || (kind === 0 && !mayBegin(text, i, code))) {
       i++;
       continue;
     }
@@ -95,6 +95,13 @@ function findCloser(text: string, search: { from: number; open: number; closing:
     }
   }
   return -1;
+}
+
+/** Punctuation that begins a piece: of a path (`/ ~ ./ ..`), a negative number, an amount. */
+function mayBegin(text: string, i: number, code: number): boolean {
+  if (code === 47 || code === 92 || code === 126 || isCurrencySign(code)) return true;
+  const next = text.charCodeAt(i + 1);
+  return (code === 46 && (next === 47 || next === 46)) || (code === 45 && isDigit(next));
 }
 
 /** Where the piece that starts at `start` ends. An address of the web goes on over characters that end other pieces. */

@@ -1,130 +1,25 @@
 import type { Effect } from '../model/observation.js';
 
 /** Words that mark a tool that handles identity or secrets, wherever they stand in its name. */
-const AUTH_WORDS = new Set([
-  'login',
-  'logout',
-  'signin',
-  'signout',
-  'auth',
-  'authenticate',
-  'authorize',
-  'verify',
-  'password',
-  'passwd',
-  'token',
-  'credential',
-  'credentials',
-  'secret',
-  'otp',
-  'mfa',
-  'oauth',
-]);
+const AUTH_WORDS = wordSet(`
+  login logout signin signout auth authenticate authorize verify password passwd token credential
+  credentials secret otp mfa oauth
+`);
 
 /** Verbs that look and do not change. */
-const READ_VERBS = new Set([
-  'get',
-  'list',
-  'search',
-  'read',
-  'find',
-  'view',
-  'show',
-  'fetch',
-  'query',
-  'lookup',
-  'check',
-  'browse',
-  'describe',
-  'count',
-  'download',
-  'load',
-  'open',
-  'scan',
-  'retrieve',
-  'calculate',
-  'compute',
-  'compare',
-  'summarize',
-  'think',
-  'is',
-  'has',
-  'head',
-  'stat',
-  'cat',
-  'ls',
-  'grep',
-  'select',
-  'inspect',
-  'preview',
-  'validate',
-  'watch',
-  'wait',
-]);
+const READ_VERBS = wordSet(`
+  get list search read find view show fetch query lookup check browse describe count download load
+  open scan retrieve calculate compute compare summarize think is has head stat cat ls grep select
+  inspect preview validate watch wait
+`);
 
 /** Verbs that change something; they settle a name whose first word is only its name space (`mail_send`). */
-const WRITE_VERBS = new Set([
-  'send',
-  'create',
-  'add',
-  'update',
-  'delete',
-  'remove',
-  'set',
-  'write',
-  'post',
-  'put',
-  'insert',
-  'move',
-  'copy',
-  'book',
-  'cancel',
-  'pay',
-  'buy',
-  'transfer',
-  'invite',
-  'share',
-  'upload',
-  'edit',
-  'reply',
-  'forward',
-  'schedule',
-  'reserve',
-  'execute',
-  'run',
-  'exec',
-  'deploy',
-  'publish',
-  'grant',
-  'revoke',
-  'append',
-  'modify',
-  'submit',
-  'input',
-  'checkout',
-  'refund',
-  'clear',
-  'reschedule',
-  'save',
-  'rename',
-  'merge',
-  'push',
-  'commit',
-  'drop',
-  'kill',
-  'start',
-  'stop',
-  'install',
-  'star',
-  'append',
-  'change',
-  'exchange',
-  'purchase',
-  'order',
-  'approve',
-  'reject',
-  'close',
-]);
+const WRITE_VERBS = wordSet(`
+  send create add update delete remove set write post put insert move copy book cancel pay buy
+  transfer invite share upload edit reply forward schedule reserve execute run exec deploy publish
+  grant revoke append modify submit input checkout refund clear reschedule save rename merge push
+  commit drop kill start stop install star change exchange purchase order approve reject close
+`);
 
 /**
  * What a tool does, judged by its name: for emitters that do not say. Unsure means `write`, because a write taken for
@@ -148,7 +43,7 @@ export function nameWords(name: string): string[] {
     const code = i < name.length ? name.charCodeAt(i) : 95;
     const upper = code >= 65 && code <= 90;
     const letter = upper || (code >= 97 && code <= 122) || (code >= 48 && code <= 57) || code > 127;
-    const humped = upper && i > start && !isUpper(name.charCodeAt(i - 1));
+    const humped = upper && i > start && (!isUpper(name.charCodeAt(i - 1)) || isLower(name.charCodeAt(i + 1)));
     if (letter && !humped) continue;
     if (i > start) words.push(name.slice(start, i).toLowerCase());
     start = letter ? i : i + 1;
@@ -158,4 +53,12 @@ export function nameWords(name: string): string[] {
 
 function isUpper(code: number): boolean {
   return code >= 65 && code <= 90;
+}
+
+function isLower(code: number): boolean {
+  return code >= 97 && code <= 122;
+}
+
+function wordSet(words: string): ReadonlySet<string> {
+  return new Set(words.trim().split(/\s+/));
 }

@@ -1,0 +1,238 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import type { ApiLimits, ApiPorts } from '../../src/api/context.js';
+import { createApi, type Api } from '../../src/api/create-api.js';
+import { listen, type HttpServer } from '../../src/api/http-server.js';
+import { loadKeys } from '../../src/api/keys.js';
+import type { CommandBoard } from '../../src/api/port.js';
+import type { KeyConfig } from '../../src/config.js';
+import { systemClock } from '../../src/lib/clock.js';
+import { EmbeddedEnvironment } from '../../src/log/embedded-environment.js';
+import { EmbeddedLog } from '../../src/log/embedded-log.js';
+import type { Log } from '../../src/log/port.js';
+import type { Command, Restriction } from '../../src/model/command.js';
+import type { Effect, OutboxEntry } from '../../src/model/effect.js';
+import type { Incident } from '../../src/model/incident.js';
+import type { Acknowledgement, LogRecord, OperatorOrder, Verdict } from '../../src/model/log-record.js';
+import type { CheckRequest } from '../../src/model/wire.js';
+import { LoggingIntake } from '../../src/normalize/intake.js';
+import { nativeNormalizer } from '../../src/normalize/native.js';
+import { temporaryDirectory } from './temporary-directory.js';
+
+export const SEED = 0x5eed;
+
+export const LIMITS: ApiLimits = {
+  maxBodyBytes: 16 * 1024 * 1024,
+  maxRecordBytes: 1024 * 1024,
+  maxRecordsPerRequest: 20_000,
+  maxDepth: 32,
+  maxPendingBytes: 64 * 1024 * 1024,
+  maxStreamsPerKey: 2,
+  heartbeatMs: 200,
+};
+
+const KEYS: { id: string; role: KeyConfig['role']; change?: Partial<KeyConfig> }[] = [
+  { id: 'runtime', role: 'ingest', change: { streams: ['reasoning'] } },
+  { id: 'all', role: 'ingest', change: { streams: ['reasoning', 'action', 'governance', 'metric'] } },
+  { id: 'bound', role: 'ingest', change: { streams: ['reasoning'], agents: ['agent-a', 'team-*'] } },
+  { id: 'gateway', role: 'gateway', change: { streams: ['action'] } },
+  { id: 'gateway-a', role: 'gateway', change: { streams: ['action'], agents: ['agent-a'] } },
+  { id: 'gateway-mute', role: 'gateway', change: { streams: ['metric'] } },
+  { id: 'viewer', role: 'viewer' },
+  { id: 'analyst', role: 'analyst' },
+  { id: 'responder', role: 'responder' },
+  { id: 'admin', role: 'admin' },
+  { id: 'stranger', role: 'admin', change: { tenant: 'elsewhere' } },
+];
+
+/** Secret of a test key. */
+export function secretOf(id: string): string {
+  return `secret-of-${id}-0123456789`;
+}
+
+/** A board that a test writes on. */
+export class FakeCommandBoard implements CommandBoard {
+  entries: OutboxEntry[] = [];
+  state: Restriction[] = [];
+  commands: Command[] = [];
+  sequence = 0;
+  oldestSequence = 1;
+  reads = 0;
+  #wake: (() => void)[] = [];
+
+  restrictions(tenant: string): Restriction[] {
+    return this.state.filter((r) => r.tenant === tenant);
+  }
+
+  list({ tenant, limit }: { tenant: string; limit: number }): Command[] {
+    return this.commands.filter((c) => c.tenant === tenant).slice(0, limit);
+  }
+
+  get(tenant: string, id: string): Command | undefined {
+    return this.commands.find((c) => c.tenant === tenant && c.id === id);
+  }
+
+  push(effect: Effect): void {
+    this.entries.push({ sequence: ++this.sequence, effect });
+    for (const wake of this.#wake.splice(0)) wake();
+  }
+
+  async changesAfter(sequence: number, signal: AbortSignal): Promise<OutboxEntry[]> {
+    for (;;) {
+      this.reads++;
+      const found = this.entries.filter((e) => e.sequence > sequence).slice(0, 1000);
+      if (found.length > 0 || signal.aborted) return found;
+      await new Promise<void>((resolve) => {
+        this.#wake.push(resolve);
+        signal.addEventListener('abort', () => resolve(), { once: true });
+      });
+    }
+  }
+}
+
+export interface ApiStack {
+  url: string;
+  server: HttpServer;
+  api: Api;
+  log: Log;
+  intake: LoggingIntake;
+  board: FakeCommandBoard;
+  incidents: Incident[];
+  journal: { acks: Acknowledgement[]; verdicts: Verdict[]; orders: OperatorOrder[] };
+  checks: CheckRequest[];
+  unexpected: unknown[];
+  /** Every record in the log, decoded. */
+  logged: () => LogRecord[];
+  post: (path: string, body: string | Uint8Array | object, options?: PostOptions) => Promise<Response>;
+  get: (path: string, key?: string) => Promise<Response>;
+  close: () => Promise<void>;
+}
+
+export interface PostOptions {
+  key?: string;
+  type?: string;
+  headers?: Record<string, string>;
+}
+
+/** The API over real HTTP, the real intake and a real log in a temporary directory; boards are the test's own. */
+export async function startApi(
+  change: { limits?: Partial<ApiLimits>; log?: (log: Log) => Pick<Log, 'append'>; maxPendingBytes?: number } = {},
+): Promise<ApiStack> {
+  const limits = { ...LIMITS, ...change.limits };
+  const directory = temporaryDirectory();
+  const environment = EmbeddedEnvironment.open({ directory: join(directory.path, 'log'), clock: systemClock });
+  const log = new EmbeddedLog(environment);
+  const intake = new LoggingIntake({
+    log: change.log?.(log) ?? log,
+    clock: systemClock,
+    normalizer: nativeNormalizer,
+    seed: SEED,
+    maxPendingBytes: change.maxPendingBytes ?? limits.maxPendingBytes,
+  });
+  const board = new FakeCommandBoard();
+  const incidents: Incident[] = [];
+  const journal: ApiStack['journal'] = { acks: [], verdicts: [], orders: [] };
+  const checks: CheckRequest[] = [];
+  const unexpected: unknown[] = [];
+  const ports: ApiPorts = {
+    intake,
+    commands: board,
+    clock: systemClock,
+    checker: {
+      check: async (request, principal) => {
+        checks.push(request);
+        await log.append(intake.prepareAttempt(request, principal).records);
+        return { decision: 'allow', wouldBe: 'allow', reason: 'test', riskNats: 0, thresholdNats: 1, timedOut: false };
+      },
+    },
+    incidents: {
+      list: ({ tenant, status, agentId, limit }) =>
+        incidents
+          .filter(
+            (i) => i.tenant === tenant && (status ?? i.status) === i.status && (agentId ?? i.agentId) === i.agentId,
+          )
+          .slice(0, limit),
+      get: (tenant, id) => incidents.find((i) => i.tenant === tenant && i.id === id),
+    },
+    journal: {
+      acknowledge: async (ack) => void journal.acks.push(ack),
+      verdict: async (verdict) => void journal.verdicts.push(verdict),
+      order: async (order) => void journal.orders.push(order),
+    },
+    status: { status: () => ({ mode: 'observe' }), ready: () => true },
+  };
+  const keys = loadKeys(
+    KEYS.map(({ id, role, change: k }) => ({
+      id,
+      role,
+      tenant: 'default',
+      streams: [],
+      agents: ['*'],
+      secretSha256: createHash('sha256').update(secretOf(id)).digest('hex'),
+      ...k,
+    })),
+    {},
+  );
+  const api = createApi({ ports, keys, limits, onUnexpected: (error) => unexpected.push(error) });
+  const server = await listen(api, { host: '127.0.0.1', port: 0 });
+  return {
+    url: server.url,
+    server,
+    api,
+    log,
+    intake,
+    board,
+    incidents,
+    journal,
+    checks,
+    unexpected,
+    logged: () => readAll(log),
+    post: (path, body, options = {}) =>
+      fetch(server.url + path, {
+        method: 'POST',
+        headers: {
+          authorization: `Bearer ${secretOf(options.key ?? 'all')}`,
+          'content-type': options.type ?? 'application/json',
+          ...options.headers,
+        },
+        body:
+          typeof body === 'string' || body instanceof Uint8Array
+            ? new Uint8Array(Buffer.from(body))
+            : JSON.stringify(body),
+      }),
+    get: (path, key = 'viewer') =>
+      fetch(server.url + path, { headers: key === '' ? {} : { authorization: `Bearer ${secretOf(key)}` } }),
+    close: async () => {
+      await server.close(100);
+      await log.close();
+      await environment.close();
+      directory.remove();
+    },
+  };
+}
+
+function readAll(log: Log): LogRecord[] {
+  const records: LogRecord[] = [];
+  for (let from = log.tail; from <= log.head;) {
+    const entries = log.read(from, 10_000);
+    for (const { type, data } of entries) {
+      // The log holds what encodeRecord wrote.
+      records.push({ type, value: JSON.parse(Buffer.from(data).toString('utf8')) } as LogRecord);
+    }
+    from += entries.length;
+  }
+  return records;
+}
+
+/** A good record; tests change what they are about. */
+export function prompt(change: Record<string, unknown> = {}): Record<string, unknown> {
+  return {
+    time: 1_736_124_453_094,
+    agentId: 'agent-a',
+    sessionId: 's1',
+    stream: 'reasoning',
+    kind: 'prompt',
+    text: 'pay the bill',
+    ...change,
+  };
+}
