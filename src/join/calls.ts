@@ -14,8 +14,8 @@ export const MAX_NAMED = 64;
 
 /** What survives a restart. */
 export interface CallTableState {
-  rows: number[];
-  names: [number, string][];
+  rows: Float64Array;
+  names: string[];
 }
 
 /**
@@ -26,15 +26,16 @@ export interface CallTableState {
  */
 export class CallTable {
   readonly #rows: number[];
-  readonly #names: Map<number, string>;
+  /** One per row; empty where no window will name the call again. */
+  readonly #names: string[];
   readonly #seed: number;
   #forgotten = 0;
 
   /** @param seed secret of this install: without it an agent cannot craft a call id that passes for another */
-  constructor(seed: number, state: CallTableState = { rows: [], names: [] }) {
+  constructor(seed: number, state?: CallTableState) {
     this.#seed = seed;
-    this.#rows = [...state.rows];
-    this.#names = new Map(state.names);
+    this.#rows = state === undefined ? [] : [...state.rows];
+    this.#names = state === undefined ? [] : [...state.names];
   }
 
   get size(): number {
@@ -77,14 +78,13 @@ export class CallTable {
 
   /** Lets go of the names of calls that were declared and attempted before `time`: no window will name them again. */
   settle(time: number): void {
-    if (this.#names.size === 0) return;
-    for (let row = 0; row < this.#rows.length; row += STRIDE) {
-      if (this.#settledAt(row) < time) this.#names.delete(this.#rows[row] ?? 0);
+    for (const i of this.#names.keys()) {
+      if (this.#settledAt(i * STRIDE) < time) this.#names[i] = '';
     }
   }
 
   state(): CallTableState {
-    return { rows: [...this.#rows], names: [...this.#names] };
+    return { rows: Float64Array.from(this.#rows), names: [...this.#names] };
   }
 
   #find(callId: string): number {
@@ -94,7 +94,7 @@ export class CallTable {
       if (rows[row] === hash) return row;
     }
     if (this.size >= MAX_CALLS) this.#forget();
-    this.#names.set(hash, callId);
+    this.#names.push(callId);
     rows.push(hash, Infinity, Infinity, Infinity, Infinity, Infinity);
     return rows.length - STRIDE;
   }
@@ -103,31 +103,30 @@ export class CallTable {
     return Math.max(this.#rows[row + DECLARED] ?? Infinity, this.#rows[row + ATTEMPTED] ?? Infinity);
   }
 
-  #seenAt(row: number): number {
+  #seenAt(i: number): number {
+    const row = i * STRIDE;
     return Math.min(this.#rows[row + DECLARED] ?? Infinity, this.#rows[row + ATTEMPTED] ?? Infinity);
   }
 
   #forget(): void {
-    const order: { row: number; isOpen: number; seenAt: number }[] = [];
-    for (let row = 0; row < this.#rows.length; row += STRIDE) {
-      order.push({ row, isOpen: this.#settledAt(row) === Infinity ? 1 : 0, seenAt: this.#seenAt(row) });
-    }
-    order.sort((a, b) => a.isOpen - b.isOpen || a.seenAt - b.seenAt || a.row - b.row);
-    const gone = new Set(order.slice(0, MAX_CALLS / 4).map(({ row }) => row));
-    for (const row of gone) this.#names.delete(this.#rows[row] ?? 0);
-    const kept = this.#rows.filter((_, i) => !gone.has(i - (i % STRIDE)));
-    this.#rows.length = 0;
-    this.#rows.push(...kept);
+    const order = [...this.#names.keys()].map((i) => ({ i, at: this.#settledAt(i * STRIDE), seenAt: this.#seenAt(i) }));
+    const isOpen = ({ at }: { at: number }): number => (at === Infinity ? 1 : 0);
+    order.sort((a, b) => isOpen(a) - isOpen(b) || a.seenAt - b.seenAt || a.i - b.i);
+    const gone = new Set(order.slice(0, MAX_CALLS / 4).map(({ i }) => i));
+    const rows = this.#rows.filter((_, at) => !gone.has(Math.floor(at / STRIDE)));
+    const names = this.#names.filter((_, i) => !gone.has(i));
+    this.#rows.splice(0, Infinity, ...rows);
+    this.#names.splice(0, Infinity, ...names);
     this.#forgotten += gone.size;
   }
 
   #named(column: number, isWanted: (declaredAt: number, attemptedAt: number) => boolean): string[] {
     const found: { at: number; name: string }[] = [];
-    for (let row = 0; row < this.#rows.length; row += STRIDE) {
-      const [hash = 0, declaredAt = Infinity, attemptedAt = Infinity] = this.#rows.slice(row, row + 3);
-      if (!isWanted(declaredAt, attemptedAt)) continue;
-      const name = this.#names.get(hash);
-      if (name !== undefined) found.push({ at: column === DECLARED ? declaredAt : attemptedAt, name });
+    for (const [i, name] of this.#names.entries()) {
+      if (name === '') continue;
+      const declaredAt = this.#rows[i * STRIDE + DECLARED] ?? Infinity;
+      const attemptedAt = this.#rows[i * STRIDE + ATTEMPTED] ?? Infinity;
+      if (isWanted(declaredAt, attemptedAt)) found.push({ at: column === DECLARED ? declaredAt : attemptedAt, name });
     }
     found.sort((a, b) => a.at - b.at || (a.name < b.name ? -1 : 1));
     return found.slice(0, MAX_NAMED).map(({ name }) => name);

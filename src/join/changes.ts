@@ -1,7 +1,7 @@
 import type { StateChanges } from './port.js';
 import type { AgentRecord, SessionEntry } from './session-entry.js';
 import type { TenantState } from './tenant-state.js';
-import type { WindowRow } from './window-row.js';
+import { windowRowState, type WindowRow } from './window-row.js';
 
 /** Key prefix of everything the join stores. */
 export const JOIN_PREFIX = 'join/';
@@ -85,7 +85,7 @@ export class ChangeLog {
       row.dirty = false;
       if (row.gone) continue;
       row.stored = true;
-      changes.puts.push({ key: joinKey('window', row.entry.id, row.start), value: windowState(row) });
+      changes.puts.push({ key: joinKey('window', row.entry.id, row.start), value: windowRowState(row) });
     }
     this.#sessions = [];
     this.#windows = [];
@@ -93,18 +93,4 @@ export class ChangeLog {
     this.#closed.clear();
     this.#deletes = [];
   }
-}
-
-function windowState(row: WindowRow): unknown {
-  return {
-    entryId: row.entry.id,
-    start: row.start,
-    counts: { ...row.counts },
-    onTimeMask: row.onTimeMask,
-    lateMask: row.lateMask,
-    emitters: [...row.emitters],
-    evidence: row.evidence.map((item) => ({ ...item })),
-    results: row.results,
-    pending: row.pending,
-  };
 }

@@ -3,6 +3,7 @@ import type { HeldState } from './held-state.js';
 import type { StateChanges, StateEntry } from './port.js';
 import { readState } from './restore.js';
 import { SessionEntry, sessionKey } from './session-entry.js';
+import { restoreWindowRow } from './window-row.js';
 
 /** What changed in the state since the last call. No key is in both lists. */
 export function drainState(state: HeldState): StateChanges {
@@ -42,22 +43,25 @@ export function restoreState(state: HeldState, entries: Iterable<StateEntry>): v
   }
   const sessions = new Map<number, SessionEntry>();
   for (const session of stored.sessions) {
-    const tenant = state.tenantsById.get(session.tenantId);
-    const agent = agents.get(session.agentRecord);
-    if (tenant === undefined || agent === undefined) throw orphan(joinKey('session', session.id));
-    const key = sessionKey(agent.agentId, session.sessionId);
-    const entry = new SessionEntry(session.id, tenant.name, key, agent, session.sessionId);
+    const [id, tenantId, agentRecord, sessionId] = session;
+    const tenant = state.tenantsById.get(tenantId);
+    const agent = agents.get(agentRecord);
+    if (tenant === undefined || agent === undefined) throw orphan(joinKey('session', id));
+    const key = sessionKey(agent.agentId, sessionId ?? undefined);
+    const entry = new SessionEntry(id, tenant.name, key, agent, sessionId ?? undefined);
     entry.restore(session, state.options.seed);
     sessions.set(entry.id, entry);
     tenant.sessions.add(entry);
     state.sessionCount++;
     if (!entry.closed) state.scheduleClose(tenant, entry);
   }
-  for (const { entryId, start, ...window } of stored.windows) {
+  for (const window of stored.windows) {
+    const [entryId, start] = window;
     const entry = sessions.get(entryId);
     const tenant = entry === undefined ? undefined : state.tenants.get(entry.tenant);
     if (entry === undefined || tenant === undefined) throw orphan(joinKey('window', entryId, start));
-    const row = Object.assign(entry.openWindow(start), window, { stored: true });
+    const row = entry.openWindow(start);
+    restoreWindowRow(row, window);
     state.addWindow(tenant, row);
     if (row.pending) tenant.pending.push(row);
   }

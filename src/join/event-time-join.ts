@@ -166,10 +166,10 @@ export class EventTimeJoin {
 
   /** Counts the observation into the session's life, and sees to it that a timer stands when it may close. */
   #live(tenant: TenantState, entry: SessionEntry, event: { observation: Observation; time: number }): void {
-    const before = entry.firstTime === Infinity ? Infinity : closesAt(entry, this.#options);
+    const { firstTime, endAt } = entry;
     noteEvent(entry, { ...event, watermark: tenant.clock.watermark }, this.#options);
-    // A timer that is too early is harmless, one that is too late is not.
-    if (closesAt(entry, this.#options) < before) this.#state.scheduleClose(tenant, entry);
+    // A timer that is too early is harmless, one that is too late is not: only a new or an ended session needs one.
+    if (firstTime === Infinity || entry.endAt !== endAt) this.#state.scheduleClose(tenant, entry);
   }
 
   #hear(entry: SessionEntry, stream: Stream, time: number): void {
@@ -220,9 +220,12 @@ export class EventTimeJoin {
       state.release(tenant, row.entry);
     }
     while (sessionTimers.nextAt <= watermark) {
-      const entry = sessionTimers.pop()?.subject;
-      if (entry === undefined || entry.gone || entry.closed) continue;
-      if (closesAt(entry, this.#options) > watermark) state.scheduleClose(tenant, entry);
+      const timer = sessionTimers.pop();
+      if (timer === undefined || timer.subject.gone || timer.subject.closed) continue;
+      const entry = timer.subject;
+      // A session that lived on after its timer was set gets a new one even when that is due as well: sessions close
+      // in the order of their closing times, not in that of their timers.
+      if (closesAt(entry, this.#options) > timer.at) state.scheduleClose(tenant, entry);
       else state.close(tenant, entry, entry.endReason, out);
     }
   }

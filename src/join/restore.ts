@@ -58,7 +58,7 @@ export interface StoredJoin {
   emitters: Map<number, EmitterState[]>;
   agents: AgentRecord[];
   sessions: SessionEntryState[];
-  windows: (WindowRowState & { entryId: number })[];
+  windows: WindowRowState[];
   closed: StoredClosed[];
   ids: { key: string; value: Uint8Array }[];
 }
@@ -78,8 +78,9 @@ export function readState(entries: Iterable<StateEntry>): StoredJoin {
   for (const { key, value } of entries) readEntry(state, key, value);
   state.tenants.sort((a, b) => a.id - b.id);
   state.agents.sort((a, b) => a.touched - b.touched || a.id - b.id);
-  state.sessions.sort((a, b) => a.touched - b.touched);
-  state.windows.sort((a, b) => a.start - b.start || a.entryId - b.entryId);
+  const touchedOf = ([, , , , , , , , , touched]: SessionEntryState): number => touched;
+  state.sessions.sort((a, b) => touchedOf(a) - touchedOf(b));
+  state.windows.sort(([entryA, startA], [entryB, startB]) => startA - startB || entryA - entryB);
   state.closed.sort((a, b) => a.touched - b.touched);
   return state;
 }
@@ -108,7 +109,7 @@ function readEntry(state: StoredJoin, key: string, value: unknown): void {
       state.sessions.push(value as SessionEntryState);
       break;
     case 'window':
-      state.windows.push(value as WindowRowState & { entryId: number });
+      state.windows.push(value as WindowRowState);
       break;
     case 'closed':
       state.closed.push(value as StoredClosed);

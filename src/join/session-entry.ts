@@ -15,21 +15,21 @@ export interface AgentRecord {
   dirty: boolean;
 }
 
-/** Session state that survives a restart. */
-export interface SessionEntryState {
-  id: number;
-  tenantId: number;
-  agentRecord: number;
-  sessionId?: string;
-  times: number[];
-  heardAt: number[];
-  events: number;
-  beyond: number;
-  closed: boolean;
-  endReason: CloseReason;
-  touched: number;
-  calls?: CallTableState;
-}
+/** What survives a restart: a tuple, because one is written for every session that a checkpoint finds changed. */
+export type SessionEntryState = [
+  id: number,
+  tenantId: number,
+  agentRecord: number,
+  sessionId: string | null,
+  /** The seven times of the entry, then the four of `heardAt`. */
+  times: Float64Array,
+  events: number,
+  beyond: number,
+  closed: boolean,
+  endReason: CloseReason,
+  touched: number,
+  calls: CallTableState | null,
+];
 
 /**
  * One session of one agent (or the agent's events outside any session) while the join holds it: until it is closed
@@ -94,12 +94,12 @@ export class SessionEntry {
   }
 
   state(): SessionEntryState {
-    return {
-      id: this.id,
-      tenantId: this.agent.tenantId,
-      agentRecord: this.agent.id,
-      ...(this.sessionId === undefined ? {} : { sessionId: this.sessionId }),
-      times: [
+    return [
+      this.id,
+      this.agent.tenantId,
+      this.agent.id,
+      this.sessionId ?? null,
+      Float64Array.of(
         this.firstTime,
         this.lastTime,
         this.aliveAt,
@@ -107,19 +107,20 @@ export class SessionEntry {
         this.beyondFirst,
         this.beyondLast,
         this.finalBefore,
-      ],
-      heardAt: [...this.heardAt],
-      events: this.events,
-      beyond: this.beyond,
-      closed: this.closed,
-      endReason: this.endReason,
-      touched: this.touched,
-      ...(this.calls === undefined ? {} : { calls: this.calls.state() }),
-    };
+        ...this.heardAt,
+      ),
+      this.events,
+      this.beyond,
+      this.closed,
+      this.endReason,
+      this.touched,
+      this.calls?.state() ?? null,
+    ];
   }
 
   restore(state: SessionEntryState, seed: number): void {
-    const [first, last, alive, end, beyondFirst, beyondLast, finalBefore] = state.times;
+    const [, , , , times, events, beyond, closed, endReason, touched, calls] = state;
+    const [first, last, alive, end, beyondFirst, beyondLast, finalBefore, ...heardAt] = times;
     this.firstTime = first ?? Infinity;
     this.lastTime = last ?? -Infinity;
     this.aliveAt = alive ?? -Infinity;
@@ -127,13 +128,13 @@ export class SessionEntry {
     this.beyondFirst = beyondFirst ?? Infinity;
     this.beyondLast = beyondLast ?? -Infinity;
     this.finalBefore = finalBefore ?? -Infinity;
-    this.heardAt = [...state.heardAt];
-    this.events = state.events;
-    this.beyond = state.beyond;
-    this.closed = state.closed;
-    this.endReason = state.endReason;
-    this.touched = state.touched;
-    this.calls = state.calls === undefined ? undefined : new CallTable(seed, state.calls);
+    this.heardAt = heardAt;
+    this.events = events;
+    this.beyond = beyond;
+    this.closed = closed;
+    this.endReason = endReason;
+    this.touched = touched;
+    this.calls = calls === null ? undefined : new CallTable(seed, calls);
     this.stored = true;
   }
 }

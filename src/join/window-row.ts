@@ -19,8 +19,9 @@ export interface WindowRow {
   onTimeMask: number;
   lateMask: number;
   emitters: string[];
-  /** Ordered by event time, then id, so that the order of arrival does not show. */
-  evidence: { time: number; id: string }[];
+  /** Ordered by event time, then id, so that the order of arrival does not show. Times are ms after `start`. */
+  evidenceIds: string[];
+  evidenceMs: number[];
   /** Results given so far. */
   results: number;
   /** Changed after the watermark had passed its end: a (revised) result is due. */
@@ -31,24 +32,64 @@ export interface WindowRow {
   gone: boolean;
 }
 
-/** What survives a restart. */
-export type WindowRowState = Omit<WindowRow, 'entry' | 'dirty' | 'stored' | 'gone'>;
+/** What survives a restart: a tuple, because one is written for every window that a checkpoint finds changed. */
+export type WindowRowState = [
+  entryId: number,
+  start: number,
+  counts: number[],
+  onTimeMask: number,
+  lateMask: number,
+  emitters: string[],
+  evidenceIds: string[],
+  evidenceMs: number[],
+  results: number,
+  pending: boolean,
+];
 
 export function newWindowRow(entry: SessionEntry, start: number): WindowRow {
   return {
     entry,
     start,
-    counts: emptyCounts(),
+    counts: countsOf([]),
     onTimeMask: 0,
     lateMask: 0,
     emitters: [],
-    evidence: [],
+    evidenceIds: [],
+    evidenceMs: [],
     results: 0,
     pending: false,
     dirty: false,
     stored: false,
     gone: false,
   };
+}
+
+export function windowRowState(row: WindowRow): WindowRowState {
+  return [
+    row.entry.id,
+    row.start,
+    Object.values(row.counts),
+    row.onTimeMask,
+    row.lateMask,
+    [...row.emitters],
+    [...row.evidenceIds],
+    [...row.evidenceMs],
+    row.results,
+    row.pending,
+  ];
+}
+
+export function restoreWindowRow(row: WindowRow, state: WindowRowState): void {
+  const [, , counts, onTimeMask, lateMask, emitters, evidenceIds, evidenceMs, results, pending] = state;
+  row.counts = countsOf(counts);
+  row.onTimeMask = onTimeMask;
+  row.lateMask = lateMask;
+  row.emitters = emitters;
+  row.evidenceIds = evidenceIds;
+  row.evidenceMs = evidenceMs;
+  row.results = results;
+  row.pending = pending;
+  row.stored = true;
 }
 
 /** Counts an observation in. What depends on the whole call (`calls`, `writes` ...) is counted by the join. */
@@ -72,7 +113,7 @@ export function tally(row: WindowRow, observation: Observation, time: number, is
   if (row.emitters.length < MAX_EMITTERS && !row.emitters.includes(observation.principalId)) {
     row.emitters.push(observation.principalId);
   }
-  addEvidence(row.evidence, time, observation.id);
+  addEvidence(row, time - row.start, observation.id);
 }
 
 /** The window as others see it. */
@@ -97,7 +138,7 @@ export function viewWindow(row: WindowRow, windowMs: number, expected: readonly 
     declaredNotAttempted: entry.calls?.declaredNotAttempted(end).slice(0, MAX_NAMED) ?? [],
     attemptedNotDeclared: entry.calls?.attemptedNotDeclared(start, end).slice(0, MAX_NAMED) ?? [],
     emitters: row.emitters.toSorted(),
-    evidenceIds: row.evidence.map(({ id }) => id),
+    evidenceIds: [...row.evidenceIds],
   };
 }
 
@@ -110,29 +151,23 @@ function presence(row: WindowRow, index: number, end: number, expected: readonly
   return heardAt < end || (stream !== undefined && expected.includes(stream)) ? 'silent' : 'absent';
 }
 
-function addEvidence(evidence: { time: number; id: string }[], time: number, id: string): void {
-  let at = evidence.length;
+function addEvidence({ evidenceIds, evidenceMs }: WindowRow, ms: number, id: string): void {
+  let at = evidenceMs.length;
   for (; at > 0; at--) {
-    const before = evidence[at - 1];
-    if (before === undefined || before.time < time || (before.time === time && before.id <= id)) break;
+    const before = evidenceMs[at - 1] ?? 0;
+    if (before < ms || (before === ms && (evidenceIds[at - 1] ?? '') <= id)) break;
   }
   if (at >= MAX_EVIDENCE) return;
-  evidence.splice(at, 0, { time, id });
-  if (evidence.length > MAX_EVIDENCE) evidence.pop();
+  evidenceMs.splice(at, 0, ms);
+  evidenceIds.splice(at, 0, id);
+  if (evidenceMs.length <= MAX_EVIDENCE) return;
+  evidenceMs.pop();
+  evidenceIds.pop();
 }
 
-function emptyCounts(): WindowCounts {
-  return {
-    prompts: 0,
-    messages: 0,
-    declared: 0,
-    calls: 0,
-    writes: 0,
-    denied: 0,
-    errors: 0,
-    governance: 0,
-    metrics: 0,
-    tokens: 0,
-    late: 0,
-  };
+/** Counts from their values in the order of the fields below; missing ones are 0. */
+function countsOf(values: readonly number[]): WindowCounts {
+  const [prompts = 0, messages = 0, declared = 0, calls = 0, writes = 0, denied = 0] = values;
+  const [errors = 0, governance = 0, metrics = 0, tokens = 0, late = 0] = values.slice(6);
+  return { prompts, messages, declared, calls, writes, denied, errors, governance, metrics, tokens, late };
 }

@@ -75,7 +75,7 @@ function withoutSession(observation: Observation): Observation {
 const TIGHT: Partial<JoinOptions> = { maxSessions: 4, maxWindows: 5, maxIds: 20, maxEmitters: 2 };
 const limits = fc.constantFrom<Partial<JoinOptions>>({}, TIGHT);
 const logs = fc.array(step, { minLength: 1, maxLength: 120 }).map(logOf);
-const RUNS = { numRuns: 300 };
+const RUNS = { numRuns: 500 };
 
 describe('the join is a function of the log', () => {
   it('gives the same however the log is cut into slices', () => {
