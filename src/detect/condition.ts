@@ -157,7 +157,7 @@ export class ConditionLanguage<S> {
  * is what gets declared. Anything that cannot be parsed has none; compiling it will say why.
  */
 export function metricNames(source: string): string[] {
-  if (source.length > MAX_CONDITION_CHARS) return [];
+  if (source.length > MAX_CONDITION_CHARS || !source.includes('metric')) return [];
   let root: ASTNode;
   try {
     root = new Environment({ limits: LIMITS }).parse(source).ast;

@@ -45,7 +45,14 @@ export function parseDetectorFile({ file, text }: DetectorFile, problems: Detect
     nothing.report('', `longer than ${MAX_FILE_CHARS} characters; split it into several detectors`);
     return nothing;
   }
-  const document = parseDocument(text, { lineCounter: lines });
+  let document: Document;
+  try {
+    document = parseDocument(text, { lineCounter: lines });
+  } catch (error) {
+    // The parser recurses: absurdly deep nesting ends it.
+    nothing.report('', `not usable YAML: ${error instanceof Error ? firstLine(error.message) : String(error)}`);
+    return nothing;
+  }
   for (const error of document.errors) {
     const [start] = error.pos;
     problems.push({

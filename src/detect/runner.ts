@@ -160,14 +160,24 @@ function toolOf(observation: Observation): string {
   return 'tool' in observation ? (observation.tool ?? '') : '';
 }
 
-/** An attempt and its audit record are one call: the second to come stays quiet. */
+/**
+ * An attempt and its audit record are one call: the second to come stays quiet. Ids of calls often come from the model,
+ * so tool and targets belong to it as well: an id used again for something else buys no silence.
+ */
+function unitOf(observation: Observation): string {
+  const { callId } = observation;
+  if (callId === undefined) return observation.id;
+  const targets = 'targets' in observation ? observation.targets.map(({ hash }) => hash) : [];
+  return JSON.stringify([callId, toolOf(observation), targets]);
+}
+
 function causeOf(observation: Observation): Cause {
   return {
     tenant: observation.tenant,
     agentId: observation.agentId,
     sessionId: observation.sessionId,
     id: observation.id,
-    unit: observation.callId === undefined ? observation.id : `call ${observation.callId}`,
+    unit: unitOf(observation),
   };
 }
 

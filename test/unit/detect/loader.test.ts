@@ -115,6 +115,7 @@ describe('a file that is refused says where and what to write', () => {
     ['broken YAML', (t) => `${t}\n  - {`, 'not valid YAML'],
     ['a field twice', (t) => `${t}\nid: some-id\n`, 'not valid YAML: Map keys must be unique'],
     ['a list', () => '- a\n- b\n', 'must hold one detector'],
+    ['absurd nesting', () => '['.repeat(200_000), 'YAML'],
     ['nothing', () => '', 'must hold one detector'],
     ['too much', (t) => `${t}#${'x'.repeat(300_000)}`, 'longer than 262144 characters'],
     [

@@ -180,6 +180,15 @@ describe('cooldown', () => {
     expect(runner.status()[0]).toMatchObject({ raised: 3, repeated: 1 });
   });
 
+  it('is not bought by using the id of a call again', () => {
+    const runner = runnerOf(setOf({ id: 'any' }));
+    const target = { field: 'to', kind: 'text', value: 'x', origin: 'none' as const };
+    expect(runner.event(assessCall({ id: 'o1', callId: 'c1', tool: 'read' }))).toHaveLength(1);
+    expect(runner.event(assessCall({ id: 'o2', callId: 'c1', tool: 'pay' }))).toHaveLength(1);
+    expect(runner.event(assessCall({ id: 'o3', callId: 'c1', tool: 'pay', targets: [target] }))).toHaveLength(1);
+    expect(runner.event(assessCall({ id: 'o4', callId: 'c1', tool: 'pay', targets: [target] }))).toHaveLength(0);
+  });
+
   it('once per session, and per event where there is no session', () => {
     const runner = runnerOf(setOf({ id: 'any', extra: 'cooldown: session' }));
     expect(runner.event(assessCall({ id: 'o1', callId: 'c1' }))).toHaveLength(1);
