@@ -47,7 +47,8 @@ const READ_SLICE = 500;
 export class Follower {
   readonly #options: FollowerOptions;
   readonly #stop = new AbortController();
-  #hurry = new AbortController();
+  #waiting: AbortController | undefined;
+  #hurried = false;
   #place: number;
   #planned: number;
   #counts: BlockCounts = { stored: 0, refused: 0, unstorable: 0 };
@@ -70,12 +71,14 @@ export class Follower {
   /** Ends after the insert under way; what is left stays in the feed. */
   async stop(): Promise<void> {
     this.#stop.abort();
+    this.#waiting?.abort();
     await this.#running;
   }
 
   /** Sends what is there without waiting for full batches, once. */
   hurry(): void {
-    this.#hurry.abort();
+    this.#hurried = true;
+    this.#waiting?.abort();
   }
 
   status(): FollowerStatus {
@@ -137,11 +140,15 @@ export class Follower {
     const stop = this.#stop.signal;
     if (feed.head <= this.#place) await feed.waitBeyond(this.#place, stop);
     if (feed.head - this.#place >= maxRows || stop.aborted) return;
+    // A plain controller that `stop` and `hurry` abort: signals joined with AbortSignal.any can be collected unheard.
     const full = new AbortController();
-    const signal = AbortSignal.any([stop, this.#hurry.signal, full.signal]);
-    await Promise.race([feed.waitBeyond(this.#place + maxRows - 1, signal), sleep(lingerMs, signal)]);
+    this.#waiting = full;
+    if (!this.#hurried) {
+      await Promise.race([feed.waitBeyond(this.#place + maxRows - 1, full.signal), sleep(lingerMs, full.signal)]);
+    }
     full.abort();
-    if (this.#hurry.signal.aborted) this.#hurry = new AbortController();
+    this.#waiting = undefined;
+    this.#hurried = false;
   }
 
   /** @param exactEnd end of a planned batch, which must not come out differently */

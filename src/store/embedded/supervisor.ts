@@ -8,6 +8,7 @@ import { systemClock, type Clock } from '../../lib/clock.js';
 import { packageRoot } from '../package-root.js';
 import type { ChildOrder, ChildReport } from './child-protocol.js';
 import { DEFAULT_LIMITS, type EmbeddedLimits } from './limits.js';
+import { pingEmbedded } from './ping.js';
 
 export interface EmbeddedOptions {
   /** Folder of the engine's data; one process may use it at a time. */
@@ -39,6 +40,7 @@ const BACKOFF_MAX_MS = 10_000;
 /** A child that lived this long counts as sound again. */
 const SOUND_AFTER_MS = 60_000;
 const STOP_GRACE_MS = 6_000;
+const PING_TIMEOUT_MS = 5_000;
 
 interface Launched {
   /** Resolves with how the child ended. */
@@ -222,12 +224,8 @@ export class EmbeddedClickHouse {
       await sleep(intervalMs, undefined, { signal }).catch(() => {});
       if (signal.aborted) return;
       try {
-        const answer = await fetch(`${this.url}/ping`, {
-          signal: AbortSignal.any([signal, AbortSignal.timeout(5_000)]),
-        });
-        await answer.text();
-        const busyMs = Number(answer.headers.get('x-parallax-busy-ms') ?? 0);
-        failures = answer.ok && busyMs < longestMs ? 0 : failures + 1;
+        const busyMs = await pingEmbedded(this.url, PING_TIMEOUT_MS);
+        failures = busyMs < longestMs ? 0 : failures + 1;
       } catch {
         failures++;
       }
