@@ -31,7 +31,7 @@ export class CommandFeed {
   constructor(options: CommandFeedOptions) {
     this.#options = options;
     const { after, board } = options;
-    if (after !== undefined && after <= board.sequence && after + 1 >= board.oldestSequence) this.#sequence = after;
+    if (after !== undefined && after <= board.sequence && after >= board.oldestSequence) this.#sequence = after;
   }
 
   /** The next text to send; empty when the feed was closed. */
@@ -55,8 +55,10 @@ export class CommandFeed {
     }
   }
 
+  /** Changes have been dropped that this subscriber has not seen. */
   #isBehind(sequence: number): boolean {
-    return this.#changes === undefined && sequence + 1 < this.#options.board.oldestSequence;
+    const { board } = this.#options;
+    return this.#changes === undefined && sequence < board.oldestSequence && sequence < board.sequence;
   }
 
   #state(): string {

@@ -50,7 +50,7 @@ export interface CommandBoard {
   readonly sequence: number;
   /** Effects of type `command` and `restriction` after a sequence, oldest first; waits until there is one. */
   changesAfter(sequence: number, signal: AbortSignal): Promise<OutboxEntry[]>;
-  /** Oldest sequence still held: a subscriber that is further behind gets the full state again. */
+  /** A subscriber that has seen this sequence or a later one can continue; an older one gets the full state again. */
   readonly oldestSequence: number;
 }
 

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { IncomingRecord, Intake } from '../api/port.js';
 import type { Clock } from '../lib/clock.js';
 import { OverloadError } from '../lib/overload.js';
@@ -13,6 +14,8 @@ import { refuse } from './refusal.js';
 
 /** Dead letters of one request; what is refused beyond is told to the sender, counted, and summed up in one more. */
 const MAX_DEAD_LETTERS = 1_000;
+/** Records worked through before others get their turn: a few milliseconds. */
+const RECORDS_PER_TURN = 128;
 const RETRY_SOON_SECONDS = 1;
 const RETRY_FULL_SECONDS = 5;
 
@@ -79,7 +82,9 @@ export class LoggingIntake implements Intake {
       const out: RawRecord[] = [];
       const refusals: (Refusal & { raw: string })[] = [...refused];
       let accepted = 0;
-      for (const record of records) {
+      for (const [i, record] of records.entries()) {
+        // A large batch must not keep a gateway waiting that asks about a single call.
+        if (i % RECORDS_PER_TURN === RECORDS_PER_TURN - 1) await setImmediate();
         const refusal = this.#take(record.value, context, out);
         if (refusal === undefined) accepted++;
         else refusals.push({ index: record.index, field: refusal.field, reason: refusal.reason, raw: rawOf(record) });

@@ -17,6 +17,8 @@ const FILE_ENDINGS = new Set(
 /** Classifies one piece of text without white space, in one pass over it. */
 export function valueKind(piece: string): ValueKind {
   if (piece.length > MAX_SHAPED_CHARS || piece.length === 0) return 'word';
+  // Most pieces are plain words: settled without measuring anything.
+  if (allLetters(piece)) return 'word';
   const shape = measure(piece);
   if (isUrl(piece)) return 'url';
   if (shape.at > 0 && shape.at === shape.lastAt && isHostName(piece.slice(shape.at + 1))) return 'email';

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Principal } from '../../src/model/principal.js';
 import type { NormalizeContext, Normalizer } from '../../src/normalize/port.js';
@@ -57,10 +57,7 @@ export function normalizerContract(normalizer: Normalizer, samples: NormalizerSa
     it('names the field and a fix when it refuses', () => {
       for (const { record, field } of samples.bad) {
         const refusals = normalizer.normalize(record, context()).filter((r) => !r.ok);
-        expect(
-          refusals.map((r) => r.field),
-          JSON.stringify(record)?.slice(0, 200),
-        ).toEqual([field]);
+        expect(refusals.map((r) => r.field)).toEqual([field]);
         for (const { reason } of refusals) {
           expect(reason.length).toBeGreaterThan(10);
           expect(reason).not.toMatch(/invalid input|undefined|\[object/i);
@@ -92,8 +89,10 @@ export function normalizerContract(normalizer: Normalizer, samples: NormalizerSa
         fc.property(anything, (record) => {
           const results = normalizer.normalize(record, context());
           for (const result of results) {
-            if (result.ok) expect(JSON.stringify(result.observation).length).toBeLessThan(400_000);
-            else expect(result.field.length + result.reason.length).toBeLessThan(1_000);
+            const size = result.ok
+              ? JSON.stringify(result.observation).length
+              : result.field.length + result.reason.length;
+            expect(size).toBeLessThan(result.ok ? 400_000 : 1_000);
           }
         }),
         { numRuns: 500 },

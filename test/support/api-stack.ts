@@ -56,7 +56,7 @@ export class FakeCommandBoard implements CommandBoard {
   state: Restriction[] = [];
   commands: Command[] = [];
   sequence = 0;
-  oldestSequence = 1;
+  oldestSequence = 0;
   reads = 0;
   #wake: (() => void)[] = [];
 
@@ -203,6 +203,8 @@ export async function startApi(
     get: (path, key = 'viewer') =>
       fetch(server.url + path, { headers: key === '' ? {} : { authorization: `Bearer ${secretOf(key)}` } }),
     close: async () => {
+      // Nothing may go wrong unforeseen; tests that want it to take it out of the list.
+      if (unexpected.length > 0) throw new Error('the API met an unforeseen error', { cause: unexpected[0] });
       await server.close(100);
       await log.close();
       await environment.close();
@@ -217,7 +219,7 @@ function readAll(log: Log): LogRecord[] {
     const entries = log.read(from, 10_000);
     for (const { type, data } of entries) {
       // The log holds what encodeRecord wrote.
-      records.push({ type, value: JSON.parse(Buffer.from(data).toString('utf8')) } as LogRecord);
+      records.push({ type, value: JSON.parse(Buffer.from(data).toString('utf8')) });
     }
     from += entries.length;
   }

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readBatch } from '../../../src/api/batch.js';
 import { TooManyRecords, splitArray } from '../../../src/api/json-boundaries.js';
