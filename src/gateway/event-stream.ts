@@ -96,14 +96,7 @@ export class EventStream {
       this.#connects++;
       report({ type: 'stream-connected', resumedAfter: this.#lastId });
       const parser = new SseParser(maxEventChars, (event) => {
-        try {
-          apply(event);
-        } catch (fault) {
-          // The place in the stream is no longer known to be in force.
-          this.#lastId = undefined;
-          throw fault;
-        }
-        if (event.id !== '') this.#lastId = event.id;
+        apply(event);
         onApplied();
       });
       for await (const chunk of bodyChunks(response, connection.signal)) {
@@ -111,10 +104,11 @@ export class EventStream {
         try {
           parser.push(chunk);
         } catch (fault) {
-          // Something was said that could not be read: only the full state makes up for it.
+          // Something could not be read or applied: only the full state makes up for it.
           this.#lastId = undefined;
           throw fault;
         }
+        if (parser.lastId !== '') this.#lastId = parser.lastId;
       }
     } finally {
       clearTimeout(watchdog);

@@ -24,6 +24,7 @@ export class SseParser {
   #data: string[] = [];
   #dataChars = 0;
   #id = '';
+  #lastId = '';
   #afterCr = false;
 
   /**
@@ -33,6 +34,11 @@ export class SseParser {
   constructor(maxChars: number, deliver: (event: StreamEvent) => void) {
     this.#maxChars = maxChars;
     this.#deliver = deliver;
+  }
+
+  /** The stream's place after everything delivered so far; heartbeats without data move it on too. */
+  get lastId(): string {
+    return this.#lastId;
   }
 
   /** @throws TypeError for bytes that are not UTF-8; RangeError for an event beyond the limit */
@@ -81,6 +87,7 @@ export class SseParser {
     this.#data = [];
     this.#dataChars = 0;
     if (!empty) this.#deliver(event);
+    this.#lastId = event.id;
   }
 
   #bound(more: number): void {

@@ -1,11 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { startService, type ChildService } from './child-service.js';
 import { learn, waitUntilScored } from './learn.js';
+import { packageRoot } from '../lib/package-root.js';
 import { ObserverClient, ReplayError } from './observer-client.js';
 import { writeOutcomes } from './outcomes-file.js';
 import { RecordedContent } from './recorded-content.js';
@@ -232,12 +231,4 @@ function describeProgress({ events, sessions, stopped, elapsedMs }: ReplayProgre
 
 function isPlain(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** The package's folder, from sources and from compiled code alike. */
-function packageRoot(from = dirname(fileURLToPath(import.meta.url))): string {
-  if (existsSync(join(from, 'package.json'))) return from;
-  const parent = dirname(from);
-  if (parent === from) throw new ReplayError('the package folder cannot be found');
-  return packageRoot(parent);
 }

@@ -1,5 +1,6 @@
 import type { Refusal, WireObservation } from '../model/wire.js';
 import { callGateway, type CallResult } from './gateway-caller.js';
+import { waitUntilScored } from './learn.js';
 import { mergeByTime } from './merge.js';
 import { ObserverClient } from './observer-client.js';
 import type { RecordedToolCall } from './recorded-event.js';
@@ -13,7 +14,7 @@ export interface ReplayKeys {
   platform: string;
   /** For calls at the gateway. */
   caller: string;
-  /** For reading incidents at the end; without it, alarms are known only where the gateway was told of them. */
+  /** For listing incidents (role viewer); without it, alarms are known only where the gateway was told of them. */
   viewer?: string;
 }
 
@@ -50,7 +51,10 @@ export interface ReplayOptions {
 /** Most records posted at once. */
 const BATCH = 64;
 const PROGRESS_EVERY_MS = 1_000;
-const MAX_INCIDENTS = 100_000;
+/** The observer lists so many incidents at once, so they are gathered along the way. */
+const INCIDENTS_AT_ONCE = 1_000;
+const EVENTS_BETWEEN_LISTS = 1_000;
+const SCORED_LIMIT_MS = 60_000;
 
 /**
  * Plays recorded sessions live, in the order of event time over all files: what agents, governance and machines said
@@ -106,6 +110,7 @@ class Replay {
       await this.#pace(step.timeMs - firstTimeMs, startMs);
       this.#events++;
       await this.#play(step, outcome);
+      if (this.#events % EVENTS_BETWEEN_LISTS === 0) await this.#collectIncidents();
       if (onProgress !== undefined && this.#elapsedMs() - reportedMs >= PROGRESS_EVERY_MS) {
         reportedMs = this.#elapsedMs();
         onProgress(this.#progress(startMs));
@@ -114,7 +119,7 @@ class Replay {
     await this.#flush();
     const playedMs = this.#elapsedMs() - startMs;
     onProgress?.(this.#progress(startMs));
-    await this.#collectIncidents();
+    await this.#settle();
     return this.#report(playedMs);
   }
 
@@ -167,10 +172,19 @@ class Replay {
     if (dueMs > 0) await this.#sleep(dueMs);
   }
 
+  /** What was played last may not be scored yet. */
+  async #settle(): Promise<void> {
+    const { viewer } = this.#options.keys;
+    if (viewer === undefined) return;
+    const wait = { key: viewer, limitMs: SCORED_LIMIT_MS, sleep: this.#sleep, elapsedMs: this.#elapsedMs };
+    await waitUntilScored(this.#observer, wait);
+    await this.#collectIncidents();
+  }
+
   async #collectIncidents(): Promise<void> {
     const { viewer } = this.#options.keys;
     if (viewer === undefined) return;
-    for (const { id, sessionId } of await this.#observer.incidents(viewer, MAX_INCIDENTS)) {
+    for (const { id, sessionId } of await this.#observer.incidents(viewer, INCIDENTS_AT_ONCE)) {
       if (sessionId !== undefined) this.#outcomes.get(sessionId)?.incidentIds.add(id);
     }
   }

@@ -34,7 +34,7 @@ describe('check', () => {
     });
     expect(await kit.check({ ...attempt, effect: 'read' })).toMatchObject({ decision: 'allow', source: 'passed' });
     expect(observer.checks).toHaveLength(1);
-    expect(observer.checks[0]).toMatchObject({ ...attempt, deadlineMs: 5_000 });
+    expect(observer.checks[0]).toMatchObject({ ...attempt, deadlineMs: 4_000 });
   });
 
   it('asks about a call of unknown effect, and about reads where configured', async () => {

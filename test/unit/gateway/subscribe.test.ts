@@ -76,6 +76,16 @@ describe('subscribe', () => {
     expect(denied(kit, 's1')).toBe(true);
   });
 
+  it('resumes after the place that the last heartbeat named', async () => {
+    const { kit } = make(observer.url);
+    await kit.subscribe();
+    observer.write(`: alive\nid: 41\n\n${sse('restriction', revoked(1, 's1'), 42)}: alive\nid: 57\n\n: alive\nid: 9`);
+    await eventually('s1 is revoked', () => denied(kit, 's1'));
+    observer.cutStreams();
+    await eventually('a second subscription', () => observer.subscriptions.length === 2);
+    expect(observer.subscriptions[1]?.lastEventId).toBe('57');
+  });
+
   it.each([
     ['garbage bytes', new Uint8Array([0x64, 0x61, 0xff, 0xfe, 0x0a, 0x0a])],
     ['an event that is not JSON', 'id: 6\nevent: restriction\ndata: {nonsense\n\n'],
