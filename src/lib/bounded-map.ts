@@ -8,6 +8,8 @@ export class BoundedMap<K, V> {
   readonly #entries = new Map<K, V>();
   readonly #capacity: number;
   readonly #onEvict: (key: K, value: V) => void;
+  /** Kept alive between evictions: a new iterator would step over all the holes at the front again. */
+  #oldest = this.#entries.entries();
   #evicted = 0;
 
   /**
@@ -46,13 +48,7 @@ export class BoundedMap<K, V> {
   set(key: K, value: V): void {
     this.#entries.delete(key);
     this.#entries.set(key, value);
-    if (this.#entries.size <= this.#capacity) return;
-    for (const [oldKey, oldValue] of this.#entries) {
-      this.#entries.delete(oldKey);
-      this.#evicted++;
-      this.#onEvict(oldKey, oldValue);
-      break;
-    }
+    if (this.#entries.size > this.#capacity) this.#evictOldest();
   }
 
   delete(key: K): boolean {
@@ -67,5 +63,18 @@ export class BoundedMap<K, V> {
   /** From least to most recently used. */
   values(): IterableIterator<V> {
     return this.#entries.values();
+  }
+
+  #evictOldest(): void {
+    let oldest = this.#oldest.next();
+    if (oldest.done === true) {
+      this.#oldest = this.#entries.entries();
+      oldest = this.#oldest.next();
+    }
+    if (oldest.done === true) return;
+    const [key, value] = oldest.value;
+    this.#entries.delete(key);
+    this.#evicted++;
+    this.#onEvict(key, value);
   }
 }

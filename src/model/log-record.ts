@@ -47,7 +47,11 @@ export interface OperatorOrder {
 /** Something that scoring adopts from here on: it is part of the log so that replay adopts it at the same place. */
 export interface Activation {
   time: number;
-  /** `learning`: on or frozen; `calibrate`: thresholds are recomputed now; `detectors`: the set's content hash. */
+  /**
+   * `learning`: `on`, `frozen` (nothing is learned) or `vouched` (an operator vouches for the traffic: all of it is
+   * learned and raises nothing); `calibrate`: the tenant whose thresholds are computed anew now; `detectors`: the
+   * set's content hash.
+   */
   what: 'learning' | 'calibrate' | 'detectors';
   value: string;
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { identifier, StoreClient, type StoreConnection } from './client.js';
-import { packageRoot } from './package-root.js';
+import { packageRoot } from '../lib/package-root.js';
 import { splitStatements } from './sql-tokens.js';
 
 /** One step of the schema. Applied once, in order, never changed afterwards. */

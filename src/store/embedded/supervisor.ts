@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock, type Clock } from '../../lib/clock.js';
-import { packageRoot } from '../package-root.js';
+import { packageRoot } from '../../lib/package-root.js';
 import type { ChildOrder, ChildReport } from './child-protocol.js';
 import { DEFAULT_LIMITS, type EmbeddedLimits } from './limits.js';
 import { pingEmbedded } from './ping.js';

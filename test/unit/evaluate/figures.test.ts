@@ -3,7 +3,14 @@ import { mkdtempSync, rmSync, writeFileSync, existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { auroc, figures, thresholdAt, truePositiveRate, type SessionLabel, type SessionScore } from '../../../src/evaluate/figures.js';
+import {
+  auroc,
+  figures,
+  thresholdAt,
+  truePositiveRate,
+  type SessionLabel,
+  type SessionScore,
+} from '../../../src/evaluate/figures.js';
 import { figuresTable } from '../../../src/evaluate/table.js';
 import { recordedData } from '../../support/recorded.js';
 
@@ -72,10 +79,14 @@ describe('figures', () => {
     try {
       writeFileSync(join(dir, 'labels.json'), JSON.stringify(withUtility(labels)));
       writeFileSync(join(dir, 'scores.json'), JSON.stringify(Object.fromEntries(scores)));
-      const run = spawnSync('python3', [scorer, join(dir, 'labels.json'), join(dir, 'scores.json')], { encoding: 'utf8' });
+      const run = spawnSync('python3', [scorer, join(dir, 'labels.json'), join(dir, 'scores.json')], {
+        encoding: 'utf8',
+      });
       const ours = figures(labels, scores);
       const first = ours.discrimination[0];
-      expect(run.stdout).toContain(`AUROC ${first?.auroc.toFixed(3)}  TPR@1% ${percent(first?.tprAt1)}  TPR@5% ${percent(first?.tprAt5)}`);
+      expect(run.stdout).toContain(
+        `AUROC ${first?.auroc.toFixed(3)}  TPR@1% ${percent(first?.tprAt1)}  TPR@5% ${percent(first?.tprAt5)}`,
+      );
       expect(run.stdout).toContain(`within-user-task AUROC ${ours.withinTaskAuroc.toFixed(3)}`);
       const inTime = ours.timing.beforeHarm + ours.timing.atHarm;
       expect(run.stdout).toContain(`at or before the first harmful call ${inTime}/${ours.timing.hijacked}`);

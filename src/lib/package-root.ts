@@ -11,7 +11,7 @@ export function packageRoot(): string {
   let folder = dirname(fileURLToPath(import.meta.url));
   while (!existsSync(join(folder, 'package.json'))) {
     const parent = dirname(folder);
-    if (parent === folder) throw new Error('no package.json above the store folder; the package is not complete');
+    if (parent === folder) throw new Error('no package.json above this file; the package is not complete');
     folder = parent;
   }
   return folder;

@@ -1,0 +1,174 @@
+import { createApi } from './api/create-api.js';
+import { listen } from './api/http-server.js';
+import { loadKeys } from './api/keys.js';
+import type { Config } from './config.js';
+import { openCore, type Core } from './core.js';
+import type { Clock } from './lib/clock.js';
+import { truncatablePosition } from './log/retention.js';
+import { openStore, type Store } from './store/store.js';
+import { StoringReader } from './store/storing-reader.js';
+import { prepareKeys } from './api/first-keys.js';
+import type { Logger } from './telemetry/logger.js';
+
+/** Processing time enters the log this often, ms. */
+const TICK_MS = 1_000;
+const MAINTENANCE_MS = 30_000;
+/** Records that every reader has passed are kept this long for replay and timelines, ms. */
+const KEEP_LOG_MS = 7 * 24 * 60 * 60_000;
+/** Outbox entries kept for subscribers that come back. */
+const KEEP_OUTBOX = 20_000;
+/** Time for what is committed to reach ClickHouse before closing, ms. */
+const DRAIN_MS = 10_000;
+
+export interface App {
+  url: string;
+  core: Core;
+  /** Resolves with the cause when the service cannot go on; never otherwise. */
+  failed: Promise<unknown>;
+  /** Stops taking requests, finishes what was acknowledged, closes everything in reverse order. */
+  close: () => Promise<void>;
+}
+
+export interface AppOptions {
+  config: Config;
+  env: NodeJS.ProcessEnv;
+  clock: Clock;
+  logger: Logger;
+}
+
+/** Builds the whole service. @throws ConfigError and whatever keeps a part from starting */
+export async function startApp({ config, env, clock, logger }: AppOptions): Promise<App> {
+  const closers: (() => Promise<void>)[] = [];
+  const closeAll = async () => {
+    for (const close of closers.splice(0).reverse()) {
+      await close().catch((error: unknown) => logger.error({ error: String(error) }, 'a part did not close cleanly'));
+    }
+  };
+  let fail: (error: unknown) => void = () => {};
+  const failed = new Promise<unknown>((resolve) => {
+    fail = resolve;
+  });
+  try {
+    const keys = loadKeys(
+      prepareKeys(config, (message) => logger.info(message)),
+      env,
+    );
+    const core = openCore({
+      config,
+      clock,
+      notice: (message, facts) => logger.info(facts, message),
+      failed: (error) => {
+        logger.fatal({ error: String(error) }, 'scoring cannot go on');
+        fail(error);
+      },
+    });
+    closers.push(core.close);
+
+    const store = await openStore({
+      ...config.clickhouse,
+      password: config.clickhouse.passwordEnv === undefined ? '' : (env[config.clickhouse.passwordEnv] ?? ''),
+      dataDir: config.dataDir,
+      clock,
+      onNotice: (level, message) => logger[level](message),
+    });
+    closers.push(store.close);
+    const storing = new StoringReader({ log: core.log, store: core.store, inserter: store.writer, clock });
+    storing.start();
+    closers.push(() => storing.stop());
+    closers.push(async () => {
+      await core.settled();
+      await storing.drain({ log: core.log.head, outbox: core.store.outboxHead }, DRAIN_MS);
+    });
+
+    const stopTimers = startTimers({ core, storing, config, clock, logger });
+    closers.push(stopTimers);
+
+    const api = createApi({
+      keys,
+      limits: config.http,
+      ports: {
+        intake: core.intake,
+        checker: core.checker,
+        incidents: core.incidents,
+        commands: core.commands,
+        journal: {
+          acknowledge: async (value) => void (await core.record({ type: 'ack', value })),
+          verdict: async (value) => void (await core.record({ type: 'verdict', value })),
+          order: async (value) => void (await core.record({ type: 'order', value })),
+        },
+        status: { status: () => statusOf(core, storing, store, config), ready: () => true },
+        clock,
+      },
+      onUnexpected: (error, request) =>
+        logger.error({ ...request, error: String(error) }, 'a request failed unexpectedly'),
+    });
+    const server = await listen(api, config.http);
+    closers.push(() => server.close());
+    return { url: server.url, core, failed, close: closeAll };
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+interface TimerParts {
+  core: Core;
+  storing: StoringReader;
+  config: Config;
+  clock: Clock;
+  logger: Logger;
+}
+
+/** Ticks into the log, and lets go of what every reader has passed. */
+function startTimers({ core, storing, config, clock, logger }: TimerParts): () => Promise<void> {
+  const complain = (what: string) => (error: unknown) => logger.warn({ error: String(error) }, what);
+  const tick = setInterval(() => {
+    core.record({ type: 'tick', value: { now: clock.now() } }).catch(complain('a tick could not be written'));
+  }, TICK_MS);
+  const maintain = async () => {
+    const { logPosition, outboxSequence } = storing.status();
+    await core.log.truncateBefore(
+      truncatablePosition({
+        segments: core.log.segments(),
+        storedBytes: core.log.storedBytes,
+        nextPositions: [core.store.nextPosition, logPosition + 1],
+        retention: { maxBytes: config.log.retainBytes, maxAgeMs: KEEP_LOG_MS },
+        nowMs: clock.now(),
+      }),
+    );
+    const surplus = Math.min(outboxSequence, core.store.outboxHead - KEEP_OUTBOX);
+    if (surplus > 0) await core.store.trimOutbox(surplus);
+  };
+  const maintenance = setInterval(() => {
+    maintain().catch(complain('old records could not be dropped'));
+  }, MAINTENANCE_MS);
+  return () => {
+    clearInterval(tick);
+    clearInterval(maintenance);
+    return Promise.resolve();
+  };
+}
+
+/** What `/v1/status` shows: what came in, how far each reader is, what was lost to whom, what detectors do. */
+function statusOf(core: Core, storing: StoringReader, store: Store, config: Config): Record<string, unknown> {
+  const head = core.log.head;
+  return {
+    mode: config.mode,
+    falseAlarmBudget: config.detection.falseAlarmBudget,
+    log: { head, tail: core.log.tail, storedBytes: core.log.storedBytes },
+    intake: core.intake.counters(),
+    scoring: {
+      position: core.scoring.position - 1,
+      committed: core.store.nextPosition - 1,
+      backlog: head - core.store.nextPosition + 1,
+      ...core.scoring.counters,
+    },
+    join: core.join.stats(),
+    baselines: core.baselines.stats(),
+    checks: core.checker.stats(),
+    detectors: core.detectors.status(),
+    storing: storing.status(),
+    clickhouse: store.embedded() ?? { url: config.clickhouse.url },
+    memory: { residentBytes: process.memoryUsage.rss() },
+  };
+}

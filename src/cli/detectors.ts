@@ -1,0 +1,33 @@
+import { dirname, join } from 'node:path';
+import { MEASURES } from '../baseline/measures.js';
+import { loadConfig } from '../config.js';
+import { describeCaseResults, runDetectorCases, type CaseResult } from '../detect/cases.js';
+import { loadDetectors } from '../detect/loader.js';
+import { packageRoot } from '../lib/package-root.js';
+import { openCaseWorld } from '../trial.js';
+import { textOf, UsageError, type CliCommand } from './command.js';
+import { ProgressLine } from './progress.js';
+
+export const detectors: CliCommand = {
+  name: 'detectors',
+  usage: 'test [--dir DIR] [--config FILE]',
+  summary: 'load all detectors and run their own positive and negative cases',
+  options: { dir: { type: 'string' }, config: { type: 'string' } },
+  help: { dir: 'folder with the detectors, instead of the configured one', config: 'YAML configuration' },
+  run: async (context) => {
+    if (context.positionals[0] !== 'test') throw new UsageError('say "parallax detectors test"');
+    const config = loadConfig(textOf(context, 'config'), context.env);
+    const directory = textOf(context, 'dir') ?? join(packageRoot(), config.detection.detectorsDir);
+    const set = loadDetectors(directory, MEASURES);
+    const progress = new ProgressLine(context.console);
+    const results: CaseResult[] = [];
+    for (const { definition } of set.detectors) {
+      const world = () => openCaseWorld({ ...config, detection: { ...config.detection, detectorsDir: directory } });
+      results.push(...(await runDetectorCases(definition, world, (name) => progress.show(definition.id, name))));
+    }
+    progress.done();
+    context.console.out(`${set.detectors.length} detectors in ${dirname(join(directory, 'x'))}\n`);
+    context.console.out(`${describeCaseResults(results)}\n`);
+    return results.every((result) => result.passed) ? 0 : 1;
+  },
+};

@@ -1,0 +1,252 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { randomInt } from 'node:crypto';
+import { isAbsolute, join, resolve } from 'node:path';
+import { MEASURES } from './baseline/measures.js';
+import { loadPrior } from './baseline/prior.js';
+import { BaselineRegistry } from './baseline/registry.js';
+import type { Config } from './config.js';
+import { IncidentView } from './correlate/incident-view.js';
+import { Correlator } from './correlate/correlator.js';
+import { FiredMemory } from './detect/fired-memory.js';
+import { loadDetectors } from './detect/loader.js';
+import { IndexedDetectorRunner } from './detect/runner.js';
+import { EventTimeJoin } from './join/event-time-join.js';
+import type { Clock } from './lib/clock.js';
+import { packageRoot } from './lib/package-root.js';
+import { decodeState, encodeState } from './lib/state-table.js';
+import { EmbeddedEnvironment } from './log/embedded-environment.js';
+import { EmbeddedLog } from './log/embedded-log.js';
+import { EmbeddedScoringStore } from './log/embedded-scoring-store.js';
+import { decodeRecord, encodeRecord } from './log/record-codec.js';
+import type { Command, Restriction } from './model/command.js';
+import type { Incident } from './model/incident.js';
+import type { LogRecord } from './model/log-record.js';
+import type { OutboxEntry } from './model/effect.js';
+import { LoggingIntake } from './normalize/intake.js';
+import { nativeNormalizer } from './normalize/native.js';
+import { Scoring, type Scored, type ScoringParts } from './pipeline.js';
+import { Checker } from './respond/checker.js';
+import { CommandView } from './respond/command-view.js';
+import { Responder } from './respond/responder.js';
+import { timelineEntry } from './correlate/timeline.js';
+
+/** Outbox entries read at the start for subscribers that come back after a restart. */
+const RECENT_ENTRIES = 5_000;
+const MAX_INCIDENTS = 10_000;
+const MAX_COMMANDS = 20_000;
+const FIRED_PREFIX = 'fired/';
+
+export interface CoreOptions {
+  config: Config;
+  clock: Clock;
+  /** Something an operator should know. */
+  notice: (message: string, facts: Record<string, unknown>) => void;
+  /** The log or the scoring store failed for good: the process cannot go on. */
+  failed: (error: unknown) => void;
+  scored?: (result: Scored) => void;
+  windowScored?: NonNullable<ScoringParts['windowScored']>;
+  /** Committed effects, after the core's own views took them in. */
+  committed?: (entries: OutboxEntry[]) => void;
+}
+
+/**
+ * Intake, log and scoring put together on the embedded log. The service, the evaluation and the detectors' own cases
+ * all run on this one, so that none of them sees a pipeline of its own.
+ */
+export interface Core {
+  log: EmbeddedLog;
+  store: EmbeddedScoringStore;
+  intake: LoggingIntake;
+  checker: Checker;
+  scoring: Scoring;
+  baselines: BaselineRegistry;
+  detectors: IndexedDetectorRunner;
+  join: EventTimeJoin;
+  incidents: IncidentView;
+  commands: CommandView;
+  /** Appends records that are not observations. */
+  record: (...records: LogRecord[]) => Promise<number>;
+  /** Resolves when everything that is in the log now has been scored and committed. */
+  settled: () => Promise<void>;
+  close: () => Promise<void>;
+}
+
+/** Opens the data directory and starts scoring. @throws ConfigError, DetectorError, DirectoryHeldError */
+export function openCore(options: CoreOptions): Core {
+  const { config, clock, notice } = options;
+  mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
+  const seed = installSeed(config.dataDir);
+  const detectorSet = loadDetectors(fromPackage(config.detection.detectorsDir), MEASURES);
+  const prior = loadPrior(join(fromPackage(config.detection.baselinesDir), 'prior.json'));
+
+  const environment = EmbeddedEnvironment.open({
+    directory: join(config.dataDir, 'log'),
+    clock,
+    maxBytes: config.log.mapBytes,
+    reserveBytes: config.log.reserveBytes,
+  });
+  const log = new EmbeddedLog(environment);
+  const store = new EmbeddedScoringStore(environment);
+  const load = (key: string) => store.get(key);
+  const stored = (prefix: string) =>
+    [...store.entries(prefix)].map(({ key, value }) => ({ key, value: decodeState(value) }));
+
+  const join_ = new EventTimeJoin({ ...config.join, seed });
+  join_.restore(stored('join/'));
+  const baselines = new BaselineRegistry({
+    seed,
+    budget: config.detection.falseAlarmBudget,
+    prior,
+    limits: { maxAgents: config.detection.maxAgents, maxSessions: config.join.maxSessions },
+    load,
+    entries: (prefix) => store.entries(prefix),
+  });
+  baselines.restore();
+
+  const fired = new FiredTable();
+  const firedMemory = new FiredMemory(undefined, fired);
+  firedMemory.restore(stored(FIRED_PREFIX).map(({ value }) => value as { key: string; sequence: number }));
+  const detectors = new IndexedDetectorRunner({
+    set: detectorSet,
+    fired: firedMemory,
+    onFailure: (detectorId, error, disabled) =>
+      notice('a detector failed', { detectorId, error: String(error), disabled }),
+  });
+
+  const correlator = new Correlator({
+    capacity: config.join.maxSessions,
+    maxIncidents: MAX_INCIDENTS,
+    load,
+    timeline: (positions) => positions.flatMap((position) => timelineAt(log, position)),
+  });
+  // Under these prefixes lies what the correlator and the responder put there.
+  const incidents = stored('incident/').map(({ value }) => value as Incident);
+  const commands = stored('command/').map(({ value }) => value as Command);
+  const restrictions = stored('restriction/').map(({ value }) => value as Restriction);
+  correlator.restore(incidents);
+  const responder = new Responder({ mode: config.mode, ...config.respond, load });
+  responder.restore(commands);
+
+  const incidentView = new IncidentView(MAX_INCIDENTS);
+  incidentView.restore(incidents.sort((a, b) => a.updatedAt - b.updatedAt));
+  const commandView = new CommandView(MAX_COMMANDS);
+  const recent = store.outbox(Math.max(0, store.outboxHead - RECENT_ENTRIES), RECENT_ENTRIES);
+  commandView.restore(
+    { commands: commands.sort((a, b) => a.issuedAt - b.issuedAt), restrictions },
+    store.outboxHead,
+    recent,
+  );
+
+  const intake = new LoggingIntake({
+    log,
+    clock,
+    normalizer: nativeNormalizer,
+    seed,
+    maxPendingBytes: config.http.maxPendingBytes,
+  });
+  const checker = new Checker({
+    mode: config.mode,
+    ...config.check,
+    submit: (request, principal) => {
+      const { observation, records } = intake.prepareAttempt(request, principal);
+      return { observation, logged: log.append(records) };
+    },
+  });
+  const scoring = new Scoring({
+    log,
+    store,
+    join: join_,
+    baselines,
+    detectors,
+    correlator,
+    responder,
+    clock,
+    mode: config.mode,
+    checkpointMs: 500,
+    answer: (id, answer) => checker.answer(id, answer),
+    awaits: (id) => checker.awaits(id),
+    committed: (entries) => {
+      incidentView.apply(entries);
+      commandView.apply(entries);
+      options.committed?.(entries);
+    },
+    drainMore: (puts, deletes) => fired.drain(puts, deletes),
+    notice,
+    ...(options.scored === undefined ? {} : { scored: options.scored }),
+    ...(options.windowScored === undefined ? {} : { windowScored: options.windowScored }),
+  });
+  scoring.start(options.failed);
+
+  return {
+    log,
+    store,
+    intake,
+    checker,
+    scoring,
+    baselines,
+    detectors,
+    join: join_,
+    incidents: incidentView,
+    commands: commandView,
+    record: (...records) => log.append(records.map(encodeRecord)),
+    settled: () => settled(log, store),
+    close: async () => {
+      await scoring.stop();
+      await log.close();
+      store.close();
+      await environment.close();
+    },
+  };
+}
+
+/** Resolves relative names of shipped content against the package, unless the working directory has them. */
+function fromPackage(directory: string): string {
+  return isAbsolute(directory) ? directory : resolve(packageRoot(), directory);
+}
+
+/** The secret that keys all hashes of this install; made once, kept with the data. */
+function installSeed(dataDir: string): number {
+  const file = join(dataDir, 'install-seed');
+  try {
+    return Number.parseInt(readFileSync(file, 'utf8'), 10) >>> 0;
+  } catch {
+    const seed = randomInt(1, 2 ** 32 - 1);
+    writeFileSync(file, `${seed}\n`, { mode: 0o600, flag: 'wx' });
+    return seed;
+  }
+}
+
+async function settled(log: EmbeddedLog, store: EmbeddedScoringStore): Promise<void> {
+  const head = log.head;
+  while (store.nextPosition <= head) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+function timelineAt(log: EmbeddedLog, position: number) {
+  if (position < log.tail) return [];
+  const [entry] = log.read(position, 1);
+  if (entry === undefined || entry.type !== 'observation') return [];
+  const record = decodeRecord(entry);
+  return record.type === 'observation' ? [timelineEntry(record.value)] : [];
+}
+
+/** Keeps what detectors remember having fired beside the rest of the scoring state, one key per sequence number. */
+class FiredTable {
+  readonly #added = new Map<number, string>();
+  readonly #forgotten = new Set<number>();
+
+  added(key: string, sequence: number): void {
+    this.#added.set(sequence, key);
+  }
+
+  forgotten(_key: string, sequence: number): void {
+    if (!this.#added.delete(sequence)) this.#forgotten.add(sequence);
+  }
+
+  drain(puts: { key: string; value: Uint8Array }[], deletes: string[]): void {
+    for (const [sequence, key] of this.#added)
+      puts.push({ key: FIRED_PREFIX + sequence, value: encodeState({ key, sequence }) });
+    for (const sequence of this.#forgotten) deletes.push(FIRED_PREFIX + sequence);
+    this.#added.clear();
+    this.#forgotten.clear();
+  }
+}

@@ -1,0 +1,116 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { UsageError, type CliCommand, type Console } from './cli/command.js';
+import { config } from './cli/config.js';
+import { detectors } from './cli/detectors.js';
+import { evaluate } from './cli/evaluate.js';
+import { replay } from './cli/replay.js';
+import { serve } from './cli/serve.js';
+import { ConfigError } from './config.js';
+import { DetectorError } from './detect/loader.js';
+import { packageRoot } from './lib/package-root.js';
+
+const COMMANDS: readonly CliCommand[] = [serve, replay, evaluate, detectors, config];
+
+/** Errors whose message says what to do; a stack would only hide it. */
+const EXPECTED = new Set([
+  'ConfigError',
+  'UsageError',
+  'DetectorError',
+  'DirectoryHeldError',
+  'RecordedDataError',
+  'ReplayError',
+]);
+
+/**
+ * The command line.
+ *
+ * @param args without the program's name
+ * @returns the exit code: 0 done, 1 failed, 2 wrong use or wrong configuration
+ */
+export async function main(args: string[]): Promise<number> {
+  const terminal: Console = {
+    out: (text) => process.stdout.write(text),
+    err: (text) => process.stderr.write(text),
+    isTerminal: process.stderr.isTTY,
+  };
+  const [word, ...rest] = args;
+  if (word === undefined || word === '--help' || word === '-h' || word === 'help') {
+    terminal.out(overview());
+    return word === undefined ? 2 : 0;
+  }
+  if (word === '--version') {
+    terminal.out(`${version()}\n`);
+    return 0;
+  }
+  const command = COMMANDS.find(({ name }) => name === word);
+  if (command === undefined) {
+    terminal.err(`parallax: there is no command "${word}"\n\n${overview()}`);
+    return 2;
+  }
+  try {
+    return await runCommand(command, rest, terminal);
+  } catch (error) {
+    return explain(error, terminal);
+  }
+}
+
+async function runCommand(command: CliCommand, args: string[], terminal: Console): Promise<number> {
+  const options = { ...command.options, help: { type: 'boolean', short: 'h' } as const };
+  let parsed;
+  try {
+    parsed = parseArgs({ args: spread(args, options), options, allowPositionals: true });
+  } catch (error) {
+    throw new UsageError(`${error instanceof Error ? error.message : String(error)}\n\n${help(command)}`, {
+      cause: error,
+    });
+  }
+  if (parsed.values['help'] === true) {
+    terminal.out(help(command));
+    return 0;
+  }
+  const values = Object.fromEntries(
+    Object.entries(parsed.values).map(([name, value]) => [name, Array.isArray(value) ? value.map(String) : value]),
+  );
+  return command.run({ values, positionals: parsed.positionals, env: process.env, console: terminal });
+}
+
+/** `--train a b` means `--train a --train b` where the option may be given several times. */
+function spread(args: string[], options: CliCommand['options']): string[] {
+  const out: string[] = [];
+  let current: string | undefined;
+  for (const arg of args) {
+    if (arg.startsWith('-')) {
+      const name = arg.replace(/^--/, '');
+      current = options[name]?.multiple === true ? arg : undefined;
+      if (current === undefined) out.push(arg);
+    } else if (current === undefined) out.push(arg);
+    else out.push(current, arg);
+  }
+  return out;
+}
+
+function explain(error: unknown, terminal: Console): number {
+  const isExpected = error instanceof Error && EXPECTED.has(error.name);
+  const text = isExpected ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error);
+  terminal.err(`parallax: ${text}\n`);
+  return error instanceof UsageError || error instanceof ConfigError || error instanceof DetectorError ? 2 : 1;
+}
+
+function overview(): string {
+  const width = Math.max(...COMMANDS.map(({ name }) => name.length));
+  const lines = COMMANDS.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`);
+  return `Parallax ${version()}: an independent observer for AI agents.\n\n  parallax COMMAND [options]\n\n${lines.join('\n')}\n\n"parallax COMMAND --help" says more.\n`;
+}
+
+function help(command: CliCommand): string {
+  const lines = Object.entries(command.help).map(([name, text]) => `  --${name.padEnd(9)} ${text}`);
+  return `parallax ${command.name} ${command.usage}\n\n${command.summary}\n\n${lines.join('\n')}\n`;
+}
+
+function version(): string {
+  const text = readFileSync(join(packageRoot(), 'package.json'), 'utf8');
+  const match = /"version": "([^"]+)"/.exec(text);
+  return match?.[1] ?? 'unknown';
+}

@@ -1,0 +1,132 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { loadConfig, type Config } from './config.js';
+import { openCore, type Core, type CoreOptions } from './core.js';
+import type { CaseStep } from './detect/case-session.js';
+import type { CaseWorld } from './detect/cases.js';
+import { ManualClock, systemClock } from './lib/clock.js';
+import type { Stream } from './model/observation.js';
+import type { Principal } from './model/principal.js';
+import type { Signal } from './model/signal.js';
+import type { IntakeReport, WireObservation } from './model/wire.js';
+
+export const TRIAL_TENANT = 'default';
+/** Far enough for every window and session to end, ms. */
+const LONG_AFTER_MS = 24 * 60 * 60_000;
+
+/** One emitter per stream, as in a real install: independence of the evidence is part of what is tried. */
+const SPEAKERS: Record<Stream, Principal> = {
+  reasoning: speaker('agent-runtime', 'ingest', 'reasoning'),
+  action: speaker('gateway', 'gateway', 'action'),
+  governance: speaker('governance', 'ingest', 'governance'),
+  metric: speaker('platform', 'ingest', 'metric'),
+};
+
+/** A core in a temporary directory, fed without HTTP: the same intake, log and scoring as the service. */
+export interface Trial {
+  core: Core;
+  /** Hands one emitter's records to intake; resolves when they are in the log. */
+  feed: (records: readonly WireObservation[]) => Promise<IntakeReport>;
+  activate: (what: 'learning' | 'calibrate', value: string) => Promise<void>;
+  /** Lets processing time pass until every open session and window has ended, and waits until that is scored. */
+  endSessions: () => Promise<void>;
+  close: () => Promise<void>;
+}
+
+export interface TrialOptions extends Partial<Pick<CoreOptions, 'scored' | 'windowScored' | 'committed' | 'notice'>> {
+  /** Settings over the defaults; the data directory is the trial's own. */
+  config?: Config;
+  /** Epoch ms of processing time at the start; the present when left out. */
+  startMs?: number;
+}
+
+export function openTrial(options: TrialOptions = {}): Trial {
+  const dataDir = mkdtempSync(join(tmpdir(), 'parallax-trial-'));
+  const config = { ...(options.config ?? loadConfig(undefined, {})), dataDir };
+  const clock = new ManualClock(options.startMs ?? systemClock.now());
+  let failure: unknown;
+  const core = openCore({
+    config,
+    clock,
+    notice: options.notice ?? (() => {}),
+    failed: (error) => {
+      failure = error;
+    },
+    ...(options.scored === undefined ? {} : { scored: options.scored }),
+    ...(options.windowScored === undefined ? {} : { windowScored: options.windowScored }),
+    ...(options.committed === undefined ? {} : { committed: options.committed }),
+  });
+  const settled = async () => {
+    while (core.store.nextPosition <= core.log.head) {
+      if (failure !== undefined) throw failure;
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  };
+  return {
+    core,
+    feed: (records) => {
+      const stream = records[0]?.stream ?? 'action';
+      return core.intake.accept(
+        records.map((value, index) => ({ index, value, bytes: 0 })),
+        [],
+        SPEAKERS[stream],
+      );
+    },
+    activate: async (what, value) => {
+      await core.record({ type: 'activation', value: { time: clock.now(), what, value } });
+      await settled();
+    },
+    endSessions: async () => {
+      clock.advance(LONG_AFTER_MS);
+      await core.record({ type: 'tick', value: { now: clock.now() } });
+      await settled();
+    },
+    close: async () => {
+      await core.close();
+      rmSync(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A fresh world for one case of a detector. */
+export async function openCaseWorld(config: Config): Promise<CaseWorld> {
+  let raised: Signal[] = [];
+  const trial = openTrial({
+    config,
+    scored: ({ signals }) => raised.push(...signals),
+    windowScored: (_window, signals) => raised.push(...signals),
+  });
+  const take = async (step: CaseStep): Promise<void> => {
+    if ('record' in step) {
+      const { refused } = await trial.feed([step.record]);
+      const [first] = refused;
+      if (first !== undefined) throw new Error(`${first.field}: ${first.reason}`);
+    } else {
+      const { records } = trial.core.intake.prepareAttempt(step.check, SPEAKERS.action);
+      await trial.core.log.append(records);
+    }
+    await trial.core.settled();
+  };
+  const collect = async (work: Promise<void>): Promise<Signal[]> => {
+    raised = [];
+    await work;
+    return raised;
+  };
+  return {
+    learn: async (session) => {
+      // All cases start cold, and what they learn from is clean by definition.
+      await trial.activate('learning', 'vouched');
+      for (const step of session) await take(step);
+      await trial.endSessions();
+      await trial.activate('learning', 'on');
+    },
+    play: (step) => collect(take(step)),
+    finish: () => collect(trial.endSessions()),
+    close: () => trial.close(),
+  };
+}
+
+function speaker(id: string, role: Principal['role'], stream: Stream): Principal {
+  return { id, role, tenant: TRIAL_TENANT, streams: new Set([stream]), agents: ['*'] };
+}
