@@ -45,18 +45,9 @@ export async function learn({
   return { events, refused };
 }
 
-/**
- * Whether everything that was taken in is also scored, by what `GET /v1/status` says: `scoring.lag` is 0, or
- * `scoring.position` has reached `log.head`.
- */
+/** Whether everything that was taken in is also scored and committed: `GET /v1/status` says `scoring.backlog` is 0. */
 export function isScored(status: unknown): boolean {
-  if (!isRecord(status)) return false;
-  const scoring = isRecord(status['scoring']) ? status['scoring'] : {};
-  if (typeof scoring['lag'] === 'number') return scoring['lag'] === 0;
-  const log = isRecord(status['log']) ? status['log'] : {};
-  const { position } = scoring;
-  const { head } = log;
-  return typeof position === 'number' && typeof head === 'number' && position >= head;
+  return isRecord(status) && isRecord(status['scoring']) && status['scoring']['backlog'] === 0;
 }
 
 /** Waits until everything is scored. @throws ReplayError after `limitMs` */

@@ -43,6 +43,8 @@ export class FakeObserver {
     ack: [],
     stream: [],
   };
+  /** What the next requests for the status say is not scored yet. */
+  readonly backlogs: number[] = [];
   /** Raw text written to every new subscriber. */
   greeting: (lastEventId: string | undefined) => string = () => sse('state', { restrictions: [] }, 0);
   readonly #options: FakeObserverOptions;
@@ -118,7 +120,7 @@ export class FakeObserver {
     } else if (path.startsWith('/v1/incidents')) {
       answer(response, 200, { incidents: this.#options.incidents?.() ?? [] });
     } else if (path === '/v1/status') {
-      answer(response, 200, { scoring: { lag: 0 } });
+      answer(response, 200, { scoring: { backlog: this.backlogs.shift() ?? 0 } });
     } else answer(response, 404, { error: `no ${path}` });
   }
 
