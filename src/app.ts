@@ -95,6 +95,7 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
           acknowledge: async (value) => void (await core.record({ type: 'ack', value })),
           verdict: async (value) => void (await core.record({ type: 'verdict', value })),
           order: async (value) => void (await core.record({ type: 'order', value })),
+          activate: async (value) => void (await core.record({ type: 'activation', value })),
         },
         status: { status: () => statusOf(core, storing, store, config), ready: () => true },
         clock,

@@ -287,7 +287,7 @@ export class Scoring {
     this.counters.signals += evidence.signals.length;
     this.#emit(evidence.signals.map((value) => ({ type: 'signal', value })));
     // An operator vouches for this traffic: it is learned from and raises nothing.
-    if (baselines.learning === 'vouched') return { riskNats: 0, opened: false, incident: undefined };
+    if (baselines.learning(tenant) === 'vouched') return { riskNats: 0, opened: false, incident: undefined };
     const correlation = correlator.observe({ ...evidence, threshold: baselines.threshold(tenant, agentId) });
     const { incident, opened } = correlation;
     if (incident === undefined) return { ...correlation, incident: undefined };
@@ -343,14 +343,14 @@ export class Scoring {
     }
   }
 
-  #activate({ what, value }: Activation): void {
+  #activate({ tenant, what, value }: Activation): void {
     const { baselines, notice } = this.#parts;
     if (what === 'learning' && (value === 'on' || value === 'frozen' || value === 'vouched'))
-      baselines.setLearning(value);
+      baselines.setLearning(tenant, value);
     if (what !== 'calibrate') return;
-    baselines.calibrate(value);
-    notice('thresholds calibrated', { tenant: value, promise: baselines.promise(value) });
-    for (const agentId of baselines.agents(value)) this.#publish(value, agentId);
+    baselines.calibrate(tenant);
+    notice('thresholds calibrated', { tenant, promise: baselines.promise(tenant) });
+    for (const agentId of baselines.agents(tenant)) this.#publish(tenant, agentId);
   }
 
   /** Answers a gateway that asked about this call, from the state as it is now. */

@@ -74,7 +74,7 @@ export function openTrial(options: TrialOptions = {}): Trial {
       );
     },
     activate: async (what, value) => {
-      await core.record({ type: 'activation', value: { time: clock.now(), what, value } });
+      await core.record({ type: 'activation', value: { time: clock.now(), tenant: TRIAL_TENANT, what, value } });
       await settled();
     },
     endSessions: async () => {

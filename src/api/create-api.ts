@@ -9,6 +9,7 @@ import { postCheck } from './routes/check.js';
 import { getCommandStream } from './routes/command-stream.js';
 import { getCommand, getCommands, postAcknowledgement, postContain, postLift } from './routes/commands.js';
 import { getIncident, getIncidents, postVerdict } from './routes/incidents.js';
+import { postCalibrate, postLearning } from './routes/learning.js';
 import { postObservations } from './routes/observations.js';
 import { getHealth, getReady, getStatus } from './routes/status.js';
 
@@ -86,6 +87,8 @@ function handlersOf(deps: ApiDeps): Record<Route, Handler> {
     'GET /v1/incidents': getIncidents(deps),
     'GET /v1/incidents/:id': getIncident(deps),
     'POST /v1/incidents/:id/verdict': postVerdict(deps),
+    'POST /v1/learning': postLearning(deps),
+    'POST /v1/calibrate': postCalibrate(deps),
   };
 }
 

@@ -3,6 +3,7 @@ import { acknowledgementSchema, checkAnswerSchema, checkRequestSchema, wireObser
 import { ROUTES, type Route } from './roles.js';
 import { containSchema, liftSchema } from './routes/commands.js';
 import { verdictSchema } from './routes/incidents.js';
+import { learningSchema } from './routes/learning.js';
 
 interface Operation {
   summary: string;
@@ -40,6 +41,8 @@ const OPERATIONS: Record<Route, Operation> = {
   'GET /v1/incidents': { summary: 'Incidents (status, agentId, limit)' },
   'GET /v1/incidents/:id': { summary: 'One incident with its explanation' },
   'POST /v1/incidents/:id/verdict': { summary: 'Say what an incident was', body: verdictSchema },
+  'POST /v1/learning': { summary: 'How baselines learn from here on', body: learningSchema },
+  'POST /v1/calibrate': { summary: 'Compute the thresholds anew from the clean history' },
 };
 
 /** JSON Schema of one record of the native wire format. */

@@ -1,7 +1,7 @@
 import type { Command, Restriction } from '../model/command.js';
 import type { Incident, IncidentStatus } from '../model/incident.js';
 import type { OutboxEntry } from '../model/effect.js';
-import type { Acknowledgement, OperatorOrder, Verdict } from '../model/log-record.js';
+import type { Acknowledgement, Activation, OperatorOrder, Verdict } from '../model/log-record.js';
 import type { Principal } from '../model/principal.js';
 import type { CheckAnswer, CheckRequest, IntakeReport, Refusal } from '../model/wire.js';
 
@@ -59,6 +59,7 @@ export interface Journal {
   acknowledge(ack: Acknowledgement): Promise<void>;
   verdict(verdict: Verdict): Promise<void>;
   order(order: OperatorOrder): Promise<void>;
+  activate(activation: Activation): Promise<void>;
 }
 
 /** What `/healthz` and `/v1/status` show. */

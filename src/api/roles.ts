@@ -28,6 +28,8 @@ export const ROUTES = {
   'GET /v1/incidents': VIEWERS,
   'GET /v1/incidents/:id': VIEWERS,
   'POST /v1/incidents/:id/verdict': ANALYSTS,
+  'POST /v1/learning': ['admin'],
+  'POST /v1/calibrate': ['admin'],
 } as const satisfies Record<`${Method} /${string}`, Access>;
 
 export type Route = keyof typeof ROUTES;

@@ -63,7 +63,6 @@ export const evaluate: CliCommand = {
       const steps = (files: string[]) => mergeByTime(files.map((file) => readRecordedSteps(file, content)));
       const counted = await run({
         world: trial,
-        tenant: TRIAL_TENANT,
         train: steps(train),
         events: steps(events),
         onTrained: () => {

@@ -15,7 +15,6 @@ export interface EvaluationWorld {
 
 export interface EvaluationOptions {
   world: EvaluationWorld;
-  tenant: string;
   train: AsyncIterable<EvaluationStep>;
   events: AsyncIterable<EvaluationStep>;
   /** Called before EVENTS begin: what came before belongs to TRAIN. */
@@ -38,7 +37,7 @@ export async function evaluate(options: EvaluationOptions): Promise<{ trainEvent
   await world.activate('learning', 'vouched');
   const trainEvents = await play(options.train, options, 'learning');
   await world.endSessions();
-  await world.activate('calibrate', options.tenant);
+  await world.activate('calibrate', '');
   await world.activate('learning', 'frozen');
   options.onTrained();
   const events = await play(options.events, options, 'scoring');

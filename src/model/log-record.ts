@@ -47,9 +47,10 @@ export interface OperatorOrder {
 /** Something that scoring adopts from here on: it is part of the log so that replay adopts it at the same place. */
 export interface Activation {
   time: number;
+  tenant: string;
   /**
    * `learning`: `on`, `frozen` (nothing is learned) or `vouched` (an operator vouches for the traffic: all of it is
-   * learned and raises nothing); `calibrate`: the tenant whose thresholds are computed anew now; `detectors`: the
+   * learned and raises nothing); `calibrate`: thresholds are computed anew now, `value` is empty; `detectors`: the
    * set's content hash.
    */
   what: 'learning' | 'calibrate' | 'detectors';

@@ -175,6 +175,18 @@ describe('incidents', () => {
   });
 });
 
+describe('learning', () => {
+  it('is switched and calibrated by an admin, for the own tenant', async () => {
+    expect((await stack.post('/v1/learning', { mode: 'frozen' }, { key: 'stranger' })).status).toBe(202);
+    expect((await stack.post('/v1/learning', { mode: 'sometimes' }, { key: 'admin' })).status).toBe(400);
+    expect((await stack.post('/v1/calibrate', {}, { key: 'admin' })).status).toBe(202);
+    expect(stack.journal.activations).toMatchObject([
+      { tenant: 'elsewhere', what: 'learning', value: 'frozen' },
+      { tenant: 'default', what: 'calibrate' },
+    ]);
+  });
+});
+
 describe('documents', () => {
   it('describe the wire format and every route', async () => {
     const schema = JSON.stringify(await json(await stack.get('/v1/schema/observation', '')));

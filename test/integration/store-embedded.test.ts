@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { StoreClient } from '../../src/store/client.js';
 import { EmbeddedClickHouse } from '../../src/store/embedded/supervisor.js';
 import { migrate } from '../../src/store/migrate.js';
-import { packageRoot } from '../../src/store/package-root.js';
+import { packageRoot } from '../../src/lib/package-root.js';
 import { HARMLESS_STATEMENTS, HOSTILE_STATEMENTS } from '../support/hostile-statements.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 

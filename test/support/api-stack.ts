@@ -13,7 +13,7 @@ import type { Log } from '../../src/log/port.js';
 import type { Command, Restriction } from '../../src/model/command.js';
 import type { Effect, OutboxEntry } from '../../src/model/effect.js';
 import type { Incident } from '../../src/model/incident.js';
-import type { Acknowledgement, LogRecord, OperatorOrder, Verdict } from '../../src/model/log-record.js';
+import type { Acknowledgement, Activation, LogRecord, OperatorOrder, Verdict } from '../../src/model/log-record.js';
 import type { CheckRequest } from '../../src/model/wire.js';
 import { LoggingIntake } from '../../src/normalize/intake.js';
 import { nativeNormalizer } from '../../src/normalize/native.js';
@@ -98,7 +98,7 @@ export interface ApiStack {
   intake: LoggingIntake;
   board: FakeCommandBoard;
   incidents: Incident[];
-  journal: { acks: Acknowledgement[]; verdicts: Verdict[]; orders: OperatorOrder[] };
+  journal: { acks: Acknowledgement[]; verdicts: Verdict[]; orders: OperatorOrder[]; activations: Activation[] };
   checks: CheckRequest[];
   unexpected: unknown[];
   /** Every record in the log, decoded. */
@@ -131,7 +131,7 @@ export async function startApi(
   });
   const board = new FakeCommandBoard();
   const incidents: Incident[] = [];
-  const journal: ApiStack['journal'] = { acks: [], verdicts: [], orders: [] };
+  const journal: ApiStack['journal'] = { acks: [], verdicts: [], orders: [], activations: [] };
   const checks: CheckRequest[] = [];
   const unexpected: unknown[] = [];
   const ports: ApiPorts = {
@@ -158,6 +158,7 @@ export async function startApi(
       acknowledge: async (ack) => void journal.acks.push(ack),
       verdict: async (verdict) => void journal.verdicts.push(verdict),
       order: async (order) => void journal.orders.push(order),
+      activate: async (activation) => void journal.activations.push(activation),
     },
     status: { status: () => ({ mode: 'observe' }), ready: () => true },
   };

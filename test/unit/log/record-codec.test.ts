@@ -24,7 +24,7 @@ const RECORDS: LogRecord[] = [
   OBSERVATION,
   { type: 'payload', value: { id: 'o', tenant: 't', agentId: 'a', sessionId: 's', time: 1, content: '{"a":"€"}' } },
   { type: 'tick', value: { now: 5 } },
-  { type: 'activation', value: { time: 1, what: 'learning', value: 'frozen' } },
+  { type: 'activation', value: { time: 1, tenant: 't', what: 'learning', value: 'frozen' } },
 ];
 
 function entry(type: string, data: string | Uint8Array): LogEntry {
