@@ -180,7 +180,7 @@ describe('learning', () => {
     expect((await stack.post('/v1/learning', { mode: 'frozen' }, { key: 'stranger' })).status).toBe(202);
     expect((await stack.post('/v1/learning', { mode: 'sometimes' }, { key: 'admin' })).status).toBe(400);
     expect((await stack.post('/v1/calibrate', {}, { key: 'admin' })).status).toBe(202);
-    expect(stack.journal.activations).toMatchObject([
+    expect(stack.journal.activations.slice(-2)).toMatchObject([
       { tenant: 'elsewhere', what: 'learning', value: 'frozen' },
       { tenant: 'default', what: 'calibrate' },
     ]);
