@@ -57,6 +57,16 @@ export class ObserverClient {
     });
   }
 
+  /** How the observer's baselines learn from here on. Needs an admin key. */
+  async setLearning(mode: 'on' | 'vouched' | 'frozen', key: string): Promise<void> {
+    await this.#request('/v1/learning', key, JSON.stringify({ mode }));
+  }
+
+  /** Has thresholds computed anew from the clean history. Needs an admin key. */
+  async calibrate(key: string): Promise<void> {
+    await this.#request('/v1/calibrate', key, '{}');
+  }
+
   async status(key: string): Promise<unknown> {
     return this.#request('/v1/status', key);
   }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { startService, type ChildService } from './child-service.js';
 import { learn, waitUntilScored } from './learn.js';
 import { packageRoot } from '../lib/package-root.js';
@@ -28,7 +29,7 @@ export interface ReplayProcessesOptions {
   /** Settings over the generated configuration of the observer, group by group. */
   config?: Readonly<Record<string, unknown>>;
   onProgress?: (progress: StageProgress) => void;
-  /** After everything in TRAIN is scored: the place to calibrate and to freeze learning. */
+  /** After learning and calibration, before anything is played. */
   afterLearning?: (observer: { url: string; key: string }) => Promise<void>;
   /** Stops everything and cleans up. */
   signal?: AbortSignal;
@@ -81,7 +82,7 @@ export async function replayWithProcesses(options: ReplayProcessesOptions): Prom
 
 async function runIn(dir: string, services: ChildService[], options: ReplayProcessesOptions): Promise<ReplayReport> {
   const { files, trainFiles, enforce, speed, signal } = options;
-  const say = (stage: StageProgress['stage'], detail: string): void => options.onProgress?.({ stage, detail });
+  const say: Say = (stage, detail) => options.onProgress?.({ stage, detail });
   const root = packageRoot();
   const node = process.execPath;
   const { keys, config } = await prepareObserver(dir, options);
@@ -103,22 +104,8 @@ async function runIn(dir: string, services: ChildService[], options: ReplayProce
   say('prepare', 'starting the observer');
   const observerCommand = options.observerCommand ?? [node, join(root, 'bin', 'parallax.js')];
   const observer = await start('observer', [...observerCommand, 'serve', '--config', config]);
-  const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
   const client = new ObserverClient({ url: observer.url, fetch: globalThis.fetch, sleep });
-  if (trainFiles.length > 0) {
-    const onProgress = (events: number): void => say('learn', `${events} events`);
-    const { events, refused } = await learn({ observer: client, keys, files: trainFiles, onProgress });
-    if (refused.length > 0) {
-      throw new ReplayError(`the observer refused ${refused.length} training records: ${JSON.stringify(refused[0])}`);
-    }
-    say('score', `waiting until ${events} training events are scored`);
-    await waitUntilScored(client, {
-      key: keys.admin,
-      limitMs: SCORED_LIMIT_MS,
-      sleep,
-      elapsedMs: () => performance.now(),
-    });
-  }
+  if (trainFiles.length > 0) await train(client, { keys, files: trainFiles, say });
   await options.afterLearning?.({ url: observer.url, key: keys.admin });
   say('prepare', 'starting the gateway');
   const settings = await prepareGateway(dir, observer.url, options);
@@ -141,6 +128,30 @@ async function runIn(dir: string, services: ChildService[], options: ReplayProce
     ...(signal === undefined ? {} : { signal }),
     ...(options.labelsFiles === undefined ? {} : { labelsFiles: options.labelsFiles }),
   });
+}
+
+type Say = (stage: StageProgress['stage'], detail: string) => void;
+
+/**
+ * Learns from vouched recordings, calibrates, then freezes learning: what is played changes no baseline, as in an
+ * evaluation. The very last training sessions may still be open by then, and are not learned.
+ */
+async function train(
+  client: ObserverClient,
+  { keys, files, say }: { keys: Record<KeyName, string>; files: readonly string[]; say: Say },
+): Promise<void> {
+  const wait = { key: keys.admin, limitMs: SCORED_LIMIT_MS, sleep, elapsedMs: () => performance.now() };
+  await client.setLearning('vouched', keys.admin);
+  const onProgress = (events: number): void => say('learn', `${events} events`);
+  const { events, refused } = await learn({ observer: client, keys, files, onProgress });
+  if (refused.length > 0) {
+    throw new ReplayError(`the observer refused ${refused.length} training records: ${JSON.stringify(refused[0])}`);
+  }
+  say('score', `waiting until ${events} training events are scored`);
+  await waitUntilScored(client, wait);
+  await client.calibrate(keys.admin);
+  await client.setLearning('frozen', keys.admin);
+  await waitUntilScored(client, wait);
 }
 
 type KeyName = Speaker | 'admin' | 'caller';

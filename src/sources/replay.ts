@@ -208,7 +208,7 @@ class Replay {
 
   #report(elapsedMs: number): ReplayReport {
     const { enforce, speed, labelsFiles } = this.#options;
-    const labels = labelsFiles === undefined ? undefined : readLabels(labelsFiles);
+    const labels = labelsFiles === undefined || labelsFiles.length === 0 ? undefined : readLabels(labelsFiles);
     const sorted = this.#latenciesMs.sort((a, b) => a - b);
     return {
       enforce,

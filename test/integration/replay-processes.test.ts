@@ -116,6 +116,11 @@ describe('a replay with real processes', () => {
     // 14 training and 12 played observations (the bad session ends at its refused call), and one result text.
     expect(said).toMatchObject({
       records: 27,
+      orders: [
+        { path: '/v1/learning', body: { mode: 'vouched' }, after: 0 },
+        { path: '/v1/calibrate', body: {}, after: 14 },
+        { path: '/v1/learning', body: { mode: 'frozen' }, after: 14 },
+      ],
       refused: [],
       streamsPerKey: [['governance'], ['reasoning'], ['action'], ['metric']],
       config: {

@@ -3,7 +3,7 @@ import { FakeObserver, sse } from './fake-observer.js';
 
 /*
  * The fake observer as a process that starts like the real one: `serve --config FILE`. Denies payments to EVIL, and
- * writes what it took in to the file of the environment variable FAKE_OBSERVER_REPORT at the end.
+ * says at the end what it took in.
  */
 const config: unknown = JSON.parse(readFileSync(process.argv[process.argv.indexOf('--config') + 1] ?? '', 'utf8'));
 const observer = await new FakeObserver({
@@ -18,7 +18,7 @@ process.on('SIGTERM', () => {
   for (const { key, record } of observer.received) byKey.set(key, (byKey.get(key) ?? new Set()).add(record['stream']));
   const streamsPerKey = [...byKey.values()].map((streams) => [...streams]);
   process.stdout.write(
-    `${JSON.stringify({ config, records: observer.received.length, refused: observer.refused, streamsPerKey })}\n`,
+    `${JSON.stringify({ config, records: observer.received.length, refused: observer.refused, orders: observer.orders, streamsPerKey })}\n`,
     () => process.exit(0),
   );
 });

@@ -43,6 +43,8 @@ export class FakeObserver {
     ack: [],
     stream: [],
   };
+  /** Orders about learning, and how many records had come before each. */
+  readonly orders: { path: string; body: unknown; after: number }[] = [];
   /** What the next requests for the status say is not scored yet. */
   readonly backlogs: number[] = [];
   /** Raw text written to every new subscriber. */
@@ -119,6 +121,9 @@ export class FakeObserver {
       answer(response, 200, {});
     } else if (path.startsWith('/v1/incidents')) {
       answer(response, 200, { incidents: this.#options.incidents?.() ?? [] });
+    } else if (path === '/v1/learning' || path === '/v1/calibrate') {
+      this.orders.push({ path, body: JSON.parse(body), after: this.received.length });
+      answer(response, 202, { recorded: true });
     } else if (path === '/v1/status') {
       answer(response, 200, { scoring: { backlog: this.backlogs.shift() ?? 0 } });
     } else answer(response, 404, { error: `no ${path}` });
