@@ -1,6 +1,8 @@
 import type { Target } from '../model/observation.js';
-import { MAX_WORDS, plainWordHashes, valueHash, wordHashes } from './derive.js';
-import { cutText, visibleText } from './fold-text.js';
+import { isDateOrTime } from '../lib/text/leaf-text.js';
+import { mentionedWords } from '../lib/text/words.js';
+import { valueHash } from './derive.js';
+import { cutText, foldText, visibleText } from './fold-text.js';
 import { redactText } from './redact.js';
 import { scanPieces } from './scan-pieces.js';
 import { isSecretField } from './secret-field.js';
@@ -11,8 +13,12 @@ import { valueKind } from './value-kind.js';
 export const MAX_TARGETS = 64;
 /** Characters of a target's value that people see. */
 const MAX_SHOWN_CHARS = 256;
-/** Word hashes kept of one target. */
-const MAX_TARGET_WORDS = 32;
+/** Words looked at in one target, and how far it is read. */
+const MAX_TARGET_WORDS = 24;
+const MAX_TARGET_CHARS = 400;
+/** Words looked at in a call's arguments, and how far they are read. */
+const MAX_ARG_WORDS = 200;
+const MAX_ARG_CHARS = 4_000;
 /** Arguments nested deeper than this are not looked into. */
 const MAX_DEPTH = 16;
 /** Leaves looked at in one call's arguments. */
@@ -65,7 +71,11 @@ export function makeTarget(given: GivenTarget, seed: number): Target {
     kind: visibleText(given.kind),
     value: shownValue(given.field, given.value),
     hash: valueHash(given.value, seed),
-    words: plainWordHashes(given.value, seed, MAX_TARGET_WORDS),
+    words: mentionedWords(foldText(given.value.slice(0, MAX_TARGET_CHARS)), {
+      seed,
+      maxChars: MAX_TARGET_CHARS,
+      maxWords: MAX_TARGET_WORDS,
+    }),
     origin: given.origin ?? 'unknown',
   };
   if (given.originCall !== undefined) target.originCall = visibleText(given.originCall);
@@ -73,17 +83,17 @@ export function makeTarget(given: GivenTarget, seed: number): Target {
   return target;
 }
 
-/** Keyed hashes of the words in all argument values but secrets, in order, at most {@link MAX_WORDS}. */
+/**
+ * Keyed hashes of the words in all argument values but secrets. Dates and times are left out: they are worked out all
+ * the time and say nothing about what a value is about.
+ */
 export function argumentWords(args: Record<string, unknown>, seed: number): number[] {
-  const words: number[] = [];
+  let text = '';
   eachLeaf(args, (field, value) => {
-    if (words.length >= MAX_WORDS || isSecretField(field)) return;
-    for (const word of wordHashes(value, seed)) {
-      if (words.length >= MAX_WORDS) break;
-      words.push(word);
-    }
+    if (text.length > MAX_ARG_CHARS || isSecretField(field) || isDateOrTime(value)) return;
+    text += `${value.slice(0, MAX_ARG_CHARS - text.length + 1)} `;
   });
-  return words;
+  return mentionedWords(foldText(text), { seed, maxChars: MAX_ARG_CHARS, maxWords: MAX_ARG_WORDS });
 }
 
 function shownValue(field: string, value: string): string {

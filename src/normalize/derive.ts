@@ -1,53 +1,49 @@
 import { murmur32 } from '../lib/hash.js';
+import { mentionedWords, requestWords } from '../lib/text/words.js';
 import { canonicalPiece, canonicalValue, hostOf } from './canonical-value.js';
 import { foldText } from './fold-text.js';
-import { scanPieces, scanWords } from './scan-pieces.js';
-import { valueKind, type ValueKind } from './value-kind.js';
+import { scanPieces } from './scan-pieces.js';
+import { valueKind } from './value-kind.js';
 
 /** Word hashes kept of one text. */
 export const MAX_WORDS = 256;
 /** Value hashes kept of one text. */
 export const MAX_VALUES = 512;
-/** A longer run of letters is cut: hashing it whole would let one "word" cost as much as a text. */
-const MAX_WORD_CHARS = 64;
+/** Hashes kept of what a request mentions. */
+export const MAX_REQUEST_VALUES = 768;
+/** How far a message and a result are read for words, characters. */
+const MAX_MESSAGE_CHARS = 1_500;
+const MAX_RESULT_CHARS = 64_000;
 /** Longest rest of a `key: value` line that counts as one value. */
 const MAX_LINE_VALUE_CHARS = 80;
 /** Capitalised words that may form one name. */
 const MAX_NAME_WORDS = 3;
 
-/**
- * Keyed hashes of a text's words, in order, at most {@link MAX_WORDS}. What differs from request to request while
- * the request stays the same in kind (quoted text, addresses, numbers ...) becomes a typed mark such as `<email>`.
- *
- * @param seed per-install secret, 32 bit
- */
-export function wordHashes(text: string, seed: number): number[] {
-  const words: number[] = [];
-  const add = (word: string) => {
-    if (words.length < MAX_WORDS) words.push(murmur32(word.slice(0, MAX_WORD_CHARS).toLowerCase(), seed));
-  };
-  scanPieces(foldText(text), {
-    full: () => words.length >= MAX_WORDS,
-    quoted: () => {
-      add('<quoted>');
-      return true;
-    },
-    piece: (piece) => {
-      const kind = valueKind(piece);
-      if (kind === 'word') scanWords(piece, add);
-      else add(MARKS[kind]);
-    },
-  });
-  return words;
+/** What scoring knows of a request: what is asked, and everything it mentions, as keyed hashes. */
+export function requestHashes(text: string, seed: number): { words: number[]; values: number[] } {
+  const folded = foldText(text);
+  const { words, values } = requestWords(folded, seed);
+  return { words: words.slice(0, MAX_WORDS), values: union(values, valueHashes(text, seed), MAX_REQUEST_VALUES) };
 }
 
-/** Keyed hashes of the words of a value as they are, without marks; at most `max`. */
-export function plainWordHashes(value: string, seed: number, max: number): number[] {
-  const words: number[] = [];
-  scanWords(foldText(value.slice(0, max * MAX_WORD_CHARS)), (word) => {
-    if (words.length < max) words.push(murmur32(word.slice(0, MAX_WORD_CHARS).toLowerCase(), seed));
-  });
-  return words;
+/** Keyed hashes of the words a model's message mentions. */
+export function messageWords(text: string, seed: number): number[] {
+  return mentionedWords(foldText(text), { seed, maxChars: MAX_MESSAGE_CHARS, maxWords: MAX_WORDS });
+}
+
+/** Keyed hashes of what a tool's result contains: its values first, then as many of its words as there is room for. */
+export function resultValues(text: string, seed: number): number[] {
+  const words = mentionedWords(foldText(text), { seed, maxChars: MAX_RESULT_CHARS, maxWords: 4 * MAX_VALUES });
+  return union(valueHashes(text, seed), words, MAX_VALUES);
+}
+
+function union(first: readonly number[], second: readonly number[], max: number): number[] {
+  const all = new Set(first);
+  for (const hash of second) {
+    if (all.size >= max) break;
+    all.add(hash);
+  }
+  return [...all].slice(0, max);
 }
 
 /**
@@ -103,18 +99,6 @@ export function valueHash(value: string, seed: number): number {
 }
 
 const MAX_QUOTED_NAME_CHARS = 256;
-
-const MARKS: Record<Exclude<ValueKind, 'word'>, string> = {
-  email: '<email>',
-  url: '<url>',
-  host: '<url>',
-  iban: '<iban>',
-  file: '<file>',
-  amount: '<amount>',
-  number: '<number>',
-  date: '<date>',
-  id: '<id>',
-};
 
 /** First letter upper case, as in names; a word of capitals counts too. */
 function isCapitalised(piece: string): boolean {

@@ -15,7 +15,7 @@ import {
 import { wireObservationSchema, type WireObservation } from '../model/wire.js';
 import { baseFields, epochMs, payloadOf, shownText } from './base-fields.js';
 import { deriveCall, rawArguments } from './call-fields.js';
-import { valueHashes, wordHashes } from './derive.js';
+import { messageWords, requestHashes, resultValues } from './derive.js';
 import { visibleText } from './fold-text.js';
 import type { Accepted, NormalizeContext, Normalized, Normalizer, Refused } from './port.js';
 import { redactText } from './redact.js';
@@ -85,8 +85,7 @@ function prompt(wire: Wire<'prompt'>, context: NormalizeContext): Accepted {
     stream: 'reasoning',
     kind: 'prompt',
     chars: wire.text.length,
-    words: wordHashes(wire.text, context.seed),
-    values: valueHashes(wire.text, context.seed),
+    ...requestHashes(wire.text, context.seed),
   };
   return withText(observation, wire.text);
 }
@@ -101,7 +100,7 @@ function message(wire: Wire<'message'>, context: NormalizeContext): Accepted {
     declared: (wire.declared ?? []).map(({ callId, tool }) =>
       callId === undefined ? { tool: visibleText(tool) } : { callId: visibleText(callId), tool: visibleText(tool) },
     ),
-    words: wordHashes(text, context.seed),
+    words: messageWords(text, context.seed),
   };
   if (wire.tokens !== undefined) observation.tokens = wire.tokens;
   if (wire.model !== undefined) observation.model = visibleText(wire.model);
@@ -135,7 +134,7 @@ function toolResult(wire: Wire<'tool_result'>, context: NormalizeContext): Accep
     kind: 'tool_result',
     tool: visibleText(wire.tool),
     resultClass: wire.resultClass ?? sizeClass(text),
-    values: valueHashes(text, context.seed),
+    values: resultValues(text, context.seed),
   };
   if (wire.error !== undefined) observation.error = shownText(wire.error);
   return withText(observation, text);

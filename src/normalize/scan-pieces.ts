@@ -56,27 +56,6 @@ export function scanPieces(text: string, sink: PieceSink): void {
   }
 }
 
-/** Calls `visit` with every run of letters and digits, apostrophes inside a word left out. */
-export function scanWords(piece: string, visit: (word: string) => void): void {
-  let start = -1;
-  let apostrophe = false;
-  for (let i = 0; i <= piece.length; i++) {
-    const code = i < piece.length ? piece.charCodeAt(i) : 32;
-    if (isAlphanumeric(code)) {
-      if (start === -1) start = i;
-    } else if (start !== -1) {
-      if (isApostrophe(code) && isAlphanumeric(piece.charCodeAt(i + 1))) {
-        apostrophe = true;
-        continue;
-      }
-      const word = piece.slice(start, i);
-      visit(apostrophe ? withoutApostrophes(word) : word);
-      start = -1;
-      apostrophe = false;
-    }
-  }
-}
-
 /** The quote that would close one opened here, or 0 when nothing is opened here. */
 function closerOf(text: string, i: number, code: number): number {
   if (code === DOUBLE_QUOTE || code === BACKTICK) return code;
@@ -149,10 +128,4 @@ function isApostrophe(code: number): boolean {
 function isColonAfter(text: string, i: number): boolean {
   const code = text.charCodeAt(i);
   return code === 58 || (code === 32 && text.charCodeAt(i + 1) === 58);
-}
-
-function withoutApostrophes(word: string): string {
-  let plain = '';
-  for (let i = 0; i < word.length; i++) if (!isApostrophe(word.charCodeAt(i))) plain += word.charAt(i);
-  return plain;
 }

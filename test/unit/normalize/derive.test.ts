@@ -1,41 +1,42 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { murmur32 } from '../../../src/lib/hash.js';
+import { makeTarget } from '../../../src/normalize/derive-targets.js';
 import {
+  MAX_REQUEST_VALUES,
   MAX_VALUES,
   MAX_WORDS,
-  plainWordHashes,
+  messageWords,
+  requestHashes,
+  resultValues,
   valueHash,
   valueHashes,
-  wordHashes,
 } from '../../../src/normalize/derive.js';
 
 const SEED = 7;
-const words = (...list: string[]) => list.map((word) => murmur32(word, SEED));
 
-describe('wordHashes', () => {
-  it.each([
-    ['Pay the Bill.', ['pay', 'the', 'bill']],
-    ['send it to bob@example.org', ['send', 'it', 'to', '<email>']],
-    ['visit https://example.org/a?b=c&d=e, then www.example.com.', ['visit', '<url>', 'then', '<url>']],
-    ['look at example.org now', ['look', 'at', '<url>', 'now']],
-    ['wire 1,200.50 to DE89370400440532013000', ['wire', '<number>', 'to', '<iban>']],
-    ['pay $50 or 50€ or £3', ['pay', '<amount>', 'or', '<amount>', 'or', '<amount>']],
-    ['on 2024-05-26 at 10:30 or 3/4/2024', ['on', '<date>', 'at', '<date>', 'or', '<date>']],
-    ["call it 'Lunch with Sarah' please", ['call', 'it', '<quoted>', 'please']],
-    ['say "see you" and “bye”', ['say', '<quoted>', 'and', '<quoted>']],
-    ["don't touch Bob's file", ['dont', 'touch', 'bobs', 'file']],
-    ['read bill-december-2023.txt and /user/info/my.txt', ['read', '<file>', 'and', '<file>']],
-    ['order ORDER-104674 is a well-known one', ['order', '<id>', 'is', 'a', 'well', 'known', 'one']],
-    ['pay\u200bpal ｐａｙ', ['paypal', 'pay']],
-    ['Überweisung für Ärger', ['überweisung', 'für', 'ärger']],
-    ['', []],
-  ])('%j', (text, expected) => {
-    expect(wordHashes(text, SEED)).toEqual(words(...expected));
+describe('requestHashes', () => {
+  const asked = (text: string) => requestHashes(text, SEED).words;
+
+  it('gives requests that differ only in addresses, amounts and quotes the same words', () => {
+    const one = asked('Please send "see you" to bob@example.org and pay 1,200.50 on 2024-05-26');
+    const other = asked('Please send "bye" to eve@elsewhere.net and pay 7.10 on 2025-01-02');
+    expect(new Set(one)).toEqual(new Set(other));
+    expect(one.length).toBeGreaterThan(3);
   });
 
-  it('keeps at most 256 words', () => {
-    expect(wordHashes('word '.repeat(100_000), SEED)).toHaveLength(MAX_WORDS);
+  it('reads through invisible characters and wide letters', () => {
+    expect(asked('pay\u200bment ｐａｙｍｅｎｔ')).toEqual(asked('payment'));
+  });
+
+  it('mentions what a target may be grounded in', () => {
+    const { values } = requestHashes('write to Bob@Example.org about the rent', SEED);
+    expect(values).toContain(valueHash('bob@example.org', SEED));
+    for (const word of makeTarget({ field: 'f', kind: 'text', value: 'rent' }, SEED).words)
+      expect(values).toContain(word);
+  });
+
+  it('is keyed', () => {
+    expect(asked('pay the rent')).not.toEqual(requestHashes('pay the rent', SEED + 1).words);
   });
 });
 
@@ -93,16 +94,18 @@ describe('hostile texts', () => {
   ];
 
   it.each(hostile.map((text) => [text.slice(0, 12), text]))('%j stays bounded', (_, text) => {
-    expect(wordHashes(text, SEED).length).toBeLessThanOrEqual(MAX_WORDS);
-    expect(valueHashes(text, SEED).length).toBeLessThanOrEqual(MAX_VALUES);
-    expect(plainWordHashes(text, SEED, 32).length).toBeLessThanOrEqual(32);
+    const request = requestHashes(text, SEED);
+    expect(request.words.length).toBeLessThanOrEqual(MAX_WORDS);
+    expect(request.values.length).toBeLessThanOrEqual(MAX_REQUEST_VALUES);
+    expect(messageWords(text, SEED).length).toBeLessThanOrEqual(MAX_WORDS);
+    expect(resultValues(text, SEED).length).toBeLessThanOrEqual(MAX_VALUES);
     expect(Number.isInteger(valueHash(text, SEED))).toBe(true);
   });
 
   it('never throws, and hashes are unsigned 32-bit integers', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 400 }), (text) => {
-        for (const hash of [...wordHashes(text, SEED), ...valueHashes(text, SEED), valueHash(text, SEED)]) {
+        for (const hash of [...requestHashes(text, SEED).words, ...resultValues(text, SEED), valueHash(text, SEED)]) {
           expect(Number.isInteger(hash) && hash >= 0 && hash <= 0xffffffff).toBe(true);
         }
       }),
