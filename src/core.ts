@@ -32,6 +32,8 @@ import { timelineEntry } from './correlate/timeline.js';
 
 /** Outbox entries read at the start for subscribers that come back after a restart. */
 const RECENT_ENTRIES = 5_000;
+/** Records scored at once; small, so that a check never waits behind a long slice. */
+const SLICE_RECORDS = 256;
 const MAX_INCIDENTS = 10_000;
 const MAX_COMMANDS = 20_000;
 const FIRED_PREFIX = 'fired/';
@@ -43,6 +45,8 @@ export interface CoreOptions {
   notice: (message: string, facts: Record<string, unknown>) => void;
   /** The log or the scoring store failed for good: the process cannot go on. */
   failed: (error: unknown) => void;
+  /** Most records taken from the log at once; 256. */
+  sliceRecords?: number;
   scored?: (result: Scored) => void;
   windowScored?: NonNullable<ScoringParts['windowScored']>;
   /** Committed effects, after the core's own views took them in. */
@@ -163,6 +167,7 @@ export function openCore(options: CoreOptions): Core {
     clock,
     mode: config.mode,
     checkpointMs: 500,
+    sliceRecords: options.sliceRecords ?? SLICE_RECORDS,
     answer: (id, answer) => checker.answer(id, answer),
     awaits: (id) => checker.awaits(id),
     committed: (entries) => {

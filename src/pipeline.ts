@@ -31,8 +31,6 @@ import type { Responder } from './respond/responder.js';
  * processing time in the log. State, position and effects move in one transaction; effects leave after it.
  */
 
-/** Records taken from the log at once; small, so that a check never waits behind a long slice. */
-const SLICE = 256;
 /** Outbox entries of these types do not wait for the next checkpoint: somebody acts on them. */
 const URGENT = new Set<Effect['type']>(['incident', 'command', 'command-event', 'restriction']);
 /** Learned sessions of an agent between two published versions of its baseline. */
@@ -61,6 +59,8 @@ export interface ScoringParts {
   mode: 'observe' | 'act';
   /** Longest time between two checkpoints while there is work, ms. */
   checkpointMs: number;
+  /** Most records taken from the log at once. Changes no result, only how long a check may wait behind a slice. */
+  sliceRecords: number;
   /** Answers a gateway that asked about this observation. */
   answer: (observationId: string, answer: CheckAnswer) => void;
   awaits: (observationId: string) => boolean;
@@ -148,9 +148,9 @@ export class Scoring {
   }
 
   async #run(): Promise<void> {
-    const { log, clock, checkpointMs } = this.#parts;
+    const { log, clock, checkpointMs, sliceRecords } = this.#parts;
     while (!this.#stopping.signal.aborted) {
-      const entries = log.read(this.#next, SLICE);
+      const entries = log.read(this.#next, sliceRecords);
       if (entries.length > 0) this.#score(entries);
       const due = this.#uncommitted > 0 && clock.now() - this.#checkpointAt >= checkpointMs;
       const idle = entries.length === 0;
@@ -266,7 +266,7 @@ export class Scoring {
 
   #window(window: Window): void {
     const { baselines, detectors } = this.#parts;
-    const signals = detectors.window(window, baselines.assessWindow(window));
+    const signals = detectors.window(window, baselines.callRate(window));
     const { incident, opened } = this.#correlate({
       subject: subjectOf(window),
       causeId: window.id,
@@ -317,14 +317,15 @@ export class Scoring {
     if (typeof outcome === 'object') this.counters.sessionsQuarantined++;
     if (result.learned) {
       this.counters.sessionsLearned++;
-      if (result.agentSessions % PUBLISH_EVERY === 0) this.#publish(closed.tenant, closed.agentId);
+      if (result.agentSessions % PUBLISH_EVERY === 0) this.#publish(closed.tenant, closed.agentId, closed.lastTime);
     }
     if (result.calibrated)
       notice('thresholds calibrated', { tenant: closed.tenant, promise: baselines.promise(closed.tenant) });
   }
 
-  #publish(tenant: string, agentId: string): void {
-    this.#emit(this.#parts.baselines.publish(tenant, agentId).map((value) => ({ type: 'baseline', value })));
+  /** @param time event time, epoch ms */
+  #publish(tenant: string, agentId: string, time: number): void {
+    this.#emit(this.#parts.baselines.publish(tenant, agentId, time).map((value) => ({ type: 'baseline', value })));
   }
 
   #verdict(verdict: Verdict): void {
@@ -343,14 +344,14 @@ export class Scoring {
     }
   }
 
-  #activate({ tenant, what, value }: Activation): void {
+  #activate({ tenant, time, what, value }: Activation): void {
     const { baselines, notice } = this.#parts;
     if (what === 'learning' && (value === 'on' || value === 'frozen' || value === 'vouched'))
       baselines.setLearning(tenant, value);
     if (what !== 'calibrate') return;
     baselines.calibrate(tenant);
     notice('thresholds calibrated', { tenant, promise: baselines.promise(tenant) });
-    for (const agentId of baselines.agents(tenant)) this.#publish(tenant, agentId);
+    for (const agentId of baselines.agents(tenant)) this.#publish(tenant, agentId, time);
   }
 
   /** Answers a gateway that asked about this call, from the state as it is now. */
