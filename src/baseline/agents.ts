@@ -1,0 +1,152 @@
+import { BoundedMap } from '../lib/bounded-map.js';
+import { StateTable } from '../lib/state-table.js';
+import { AGENT_CAPS, AgentBaseline, POOL_CAPS, type PlainBaseline } from './agent-baseline.js';
+import type { SessionRecord } from './facts.js';
+
+/** Baselines held in memory; the others live in the store until they are asked for. */
+const AGENTS_IN_MEMORY = 1_024;
+const POOLS_IN_MEMORY = 64;
+
+/** An agent's baseline as it is stored. */
+export interface StoredAgent {
+  tenant: string;
+  agentId: string;
+  /** Order of learning among all agents. */
+  learnedAt: number;
+  plain: PlainBaseline;
+}
+
+interface HeldAgent {
+  tenant: string;
+  agentId: string;
+  learnedAt: number;
+  baseline: AgentBaseline;
+}
+
+/** The baselines of all agents, and one pool per tenant that new agents lean on. The least recently learned agent goes first. */
+export class Agents {
+  readonly #agents: StateTable<HeldAgent>;
+  readonly #pools: StateTable<AgentBaseline>;
+  readonly #known: BoundedMap<string, { tenant: string; agentId: string }>;
+  readonly #nothing = new AgentBaseline(AGENT_CAPS);
+  #learned = 0;
+
+  /** @param onDrop told of each agent that is pushed out */
+  constructor({
+    maxAgents,
+    load,
+    onDrop,
+  }: {
+    maxAgents: number;
+    load: (key: string) => Uint8Array | undefined;
+    onDrop: (tenant: string, agentId: string) => void;
+  }) {
+    this.#agents = new StateTable<HeldAgent>({
+      prefix: 'agent/',
+      capacity: Math.min(maxAgents, AGENTS_IN_MEMORY),
+      load,
+      plain: {
+        to: ({ baseline, ...held }): StoredAgent => ({ ...held, plain: baseline.toPlain() }),
+        // Only this table writes under its prefix.
+        from: (stored) => heldFrom(stored as StoredAgent),
+      },
+    });
+    this.#pools = new StateTable<AgentBaseline>({
+      prefix: 'pool/',
+      capacity: POOLS_IN_MEMORY,
+      load,
+      plain: {
+        to: (pool) => pool.toPlain(),
+        // Only this table writes under its prefix.
+        from: (stored) => new AgentBaseline(POOL_CAPS, stored as PlainBaseline),
+      },
+    });
+    this.#known = new BoundedMap(maxAgents, (key, { tenant, agentId }) => {
+      this.#agents.delete(key);
+      onDrop(tenant, agentId);
+    });
+  }
+
+  /** Agents with a baseline. */
+  get size(): number {
+    return this.#known.size;
+  }
+
+  get dropped(): number {
+    return this.#known.evicted;
+  }
+
+  find(tenant: string, agentId: string): AgentBaseline | undefined {
+    const key = keyOf(tenant, agentId);
+    return this.#known.peek(key) === undefined ? undefined : this.#agents.get(key)?.baseline;
+  }
+
+  /** What is known of the agent; an agent without history has an empty baseline, which takes no memory. */
+  read(tenant: string, agentId: string): AgentBaseline {
+    return this.find(tenant, agentId) ?? this.#nothing;
+  }
+
+  /** Agents of a tenant that have a baseline, in order of their names. */
+  of(tenant: string): string[] {
+    const found: string[] = [];
+    for (const held of this.#known.values()) if (held.tenant === tenant) found.push(held.agentId);
+    return found.sort();
+  }
+
+  pool(tenant: string): AgentBaseline {
+    const key = JSON.stringify([tenant]);
+    let pool = this.#pools.get(key);
+    if (pool === undefined) this.#pools.set(key, (pool = new AgentBaseline(POOL_CAPS)));
+    return pool;
+  }
+
+  learn(tenant: string, agentId: string, record: SessionRecord): void {
+    this.change(tenant, agentId, (baseline) => baseline.learn(record, 1));
+    this.pool(tenant).learn(record, 1);
+    this.#pools.touch(JSON.stringify([tenant]));
+  }
+
+  /** Changes an agent's baseline, made where it does not exist yet. */
+  change(tenant: string, agentId: string, change: (baseline: AgentBaseline) => void): void {
+    const key = keyOf(tenant, agentId);
+    const held = (this.#known.peek(key) === undefined ? undefined : this.#agents.get(key)) ?? {
+      tenant,
+      agentId,
+      learnedAt: 0,
+      baseline: new AgentBaseline(AGENT_CAPS),
+    };
+    held.learnedAt = ++this.#learned;
+    change(held.baseline);
+    this.#agents.set(key, held);
+    this.#known.set(key, { tenant, agentId });
+  }
+
+  /** Changes what is not learned, such as the version: the agent counts as no more recent for it. */
+  revise(tenant: string, agentId: string, change: (baseline: AgentBaseline) => void): void {
+    const baseline = this.find(tenant, agentId);
+    if (baseline === undefined) return;
+    change(baseline);
+    this.#agents.touch(keyOf(tenant, agentId));
+  }
+
+  restore(stored: Iterable<StoredAgent>): void {
+    const index = [...stored].map(({ tenant, agentId, learnedAt }) => ({ tenant, agentId, learnedAt }));
+    for (const { tenant, agentId, learnedAt } of index.sort((a, b) => a.learnedAt - b.learnedAt)) {
+      this.#known.set(keyOf(tenant, agentId), { tenant, agentId });
+      this.#learned = Math.max(this.#learned, learnedAt);
+    }
+  }
+
+  drain(puts: { key: string; value: Uint8Array }[], deletes: string[]): void {
+    this.#agents.drain(puts, deletes);
+    this.#pools.drain(puts, deletes);
+  }
+}
+
+function heldFrom({ plain, ...held }: StoredAgent): HeldAgent {
+  return { ...held, baseline: new AgentBaseline(AGENT_CAPS, plain) };
+}
+
+function keyOf(tenant: string, agentId: string): string {
+  return JSON.stringify([tenant, agentId]);
+}

@@ -1,0 +1,91 @@
+import type { Assessment } from '../detect/port.js';
+import type { CallObservation, Observation } from '../model/observation.js';
+import type { Agents } from './agents.js';
+import { riskTerms } from './evidence.js';
+import { RequestExpectation } from './expectation.js';
+import type { FactReader } from './fact-reader.js';
+import type { CallFact } from './facts.js';
+import { measureCall } from './ingredients.js';
+import { callMeasures } from './measures.js';
+import type { ToolExpectation } from './prior.js';
+import type { SessionState } from './session-state.js';
+
+interface Held {
+  expectation: RequestExpectation;
+  requestVersion: number;
+  ownChanges: number;
+  poolChanges: number;
+}
+
+/** Scores observations against the baselines as they are now. Changes nothing. */
+export class Assessor {
+  readonly #agents: Agents;
+  readonly #reader: FactReader;
+  readonly #model: ToolExpectation;
+  /** Of running sessions only; it lives as long as the session's state is in memory. */
+  readonly #expectations = new WeakMap<SessionState, Held>();
+
+  constructor(agents: Agents, reader: FactReader, model: ToolExpectation) {
+    this.#agents = agents;
+    this.#reader = reader;
+    this.#model = model;
+  }
+
+  /** @param call the observation as a fact, where it is a call */
+  assess(observation: Observation, session: SessionState, call?: CallFact): Assessment {
+    const own = this.#agents.read(observation.tenant, observation.agentId);
+    const assessment: Assessment = {
+      observation,
+      measures: NO_MEASURES,
+      terms: [],
+      session: session.facts(observation, false),
+      emitters: [observation.principalId],
+      evidenceIds: [observation.id],
+      baselineVersion: own.version,
+    };
+    if (observation.kind !== 'tool_attempt' && observation.kind !== 'tool_call') return assessment;
+    if (call === undefined || session.isRepeated(call, this.#reader.fingerprint(call))) return assessment;
+    const pool = this.#agents.pool(observation.tenant);
+    const expectation = this.#expect(observation, session);
+    const measuring = { own, pool, session: session.scoring, expectation };
+    const x = measureCall(measuring, call);
+    const terms = riskTerms(x);
+    assessment.terms = terms;
+    assessment.measures = callMeasures(measuring, { call, x, terms });
+    const source = session.scoring.findCall(call.targets[x.oddestTarget]?.sourceCall ?? 0);
+    for (const { id, principalId } of [
+      session.prompt,
+      { id: source?.observationId ?? '', principalId: source?.principalId ?? '' },
+    ]) {
+      if (id === '') continue;
+      if (!assessment.evidenceIds.includes(id)) assessment.evidenceIds.push(id);
+      if (!assessment.emitters.includes(principalId)) assessment.emitters.push(principalId);
+    }
+    return assessment;
+  }
+
+  /** One look-up per user turn, until the baselines change: the same after a restart as without one. */
+  #expect({ tenant, agentId }: CallObservation, session: SessionState): RequestExpectation {
+    const own = this.#agents.read(tenant, agentId);
+    const pool = this.#agents.pool(tenant);
+    const { requestVersion } = session.scoring;
+    const held = this.#expectations.get(session);
+    if (
+      held?.requestVersion === requestVersion &&
+      held.ownChanges === own.changes &&
+      held.poolChanges === pool.changes
+    ) {
+      return held.expectation;
+    }
+    const expectation = new RequestExpectation(own, pool, session.scoring, this.#model);
+    this.#expectations.set(session, {
+      expectation,
+      requestVersion,
+      ownChanges: own.changes,
+      poolChanges: pool.changes,
+    });
+    return expectation;
+  }
+}
+
+const NO_MEASURES: Assessment['measures'] = new Map();

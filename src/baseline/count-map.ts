@@ -1,0 +1,73 @@
+import type { Journal } from './journal.js';
+
+/** Plain form of a {@link CountMap}: keys and their counts, in the order they came. */
+export interface PlainCounts {
+  keys: Uint32Array;
+  counts: Uint32Array;
+}
+
+/**
+ * Positive counts by 32-bit key. Adding and taking away are exact inverses: a key whose count returns to zero is
+ * gone. A full map ignores new keys and counts how often.
+ */
+export class CountMap {
+  readonly #counts = new Map<number, number>();
+  readonly #capacity: number;
+  #total = 0;
+  #ignored = 0;
+
+  constructor(capacity: number) {
+    this.#capacity = capacity;
+  }
+
+  get size(): number {
+    return this.#counts.size;
+  }
+
+  /** Sum of all counts. */
+  get total(): number {
+    return this.#total;
+  }
+
+  /** Additions of new keys that found the map full. */
+  get ignored(): number {
+    return this.#ignored;
+  }
+
+  get(key: number): number {
+    return this.#counts.get(key) ?? 0;
+  }
+
+  /** @returns whether the count changed: a full map takes no new key, and no count falls below zero */
+  add(key: number, by: 1 | -1, journal?: Journal): boolean {
+    const before = this.#counts.get(key) ?? 0;
+    if (before === 0 && (by < 0 || this.#counts.size >= this.#capacity)) {
+      if (by > 0) this.#ignored++;
+      return false;
+    }
+    journal?.count(this, key, before);
+    this.put(key, before + by);
+    return true;
+  }
+
+  /** Sets a count, also above the cap: only for taking changes back. */
+  put(key: number, count: number): void {
+    this.#total += count - this.get(key);
+    if (count === 0) this.#counts.delete(key);
+    else this.#counts.set(key, count);
+  }
+
+  entries(): IterableIterator<[number, number]> {
+    return this.#counts.entries();
+  }
+
+  toPlain(): PlainCounts {
+    return { keys: Uint32Array.from(this.#counts.keys()), counts: Uint32Array.from(this.#counts.values()) };
+  }
+
+  static fromPlain({ keys, counts }: PlainCounts, capacity: number): CountMap {
+    const map = new CountMap(capacity);
+    keys.forEach((key, i) => map.put(key, counts[i] ?? 0));
+    return map;
+  }
+}

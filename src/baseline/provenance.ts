@@ -1,0 +1,81 @@
+import type { Origin } from '../model/observation.js';
+
+/** Newest results remembered, and hashes of each. */
+const MAX_RESULTS = 16;
+const MAX_VALUES = 256;
+const MAX_PROMPT_VALUES = 1_536;
+
+interface Result {
+  callId: number;
+  tool: number;
+  values: ReadonlySet<number>;
+}
+
+export interface PlainProvenance {
+  prompt: Uint32Array;
+  prompted: boolean;
+  results: { callId: number; tool: number; values: Uint32Array }[];
+}
+
+/** Where a value came from, as far as the session's own record tells. */
+export interface ResolvedOrigin {
+  origin: Origin;
+  /** Tool and call whose result held the value; 0 where none did. */
+  source: number;
+  sourceCall: number;
+}
+
+/** What prompts and results of one session mentioned, newest results first to be asked. */
+export class Provenance {
+  readonly #prompt = new Set<number>();
+  readonly #results: Result[] = [];
+  #prompted = false;
+
+  addPrompt(values: Iterable<number>): void {
+    this.#prompted = true;
+    for (const value of values) if (this.#prompt.size < MAX_PROMPT_VALUES) this.#prompt.add(value);
+  }
+
+  addResult(callId: number, tool: number, values: readonly number[]): void {
+    this.#results.push({ callId, tool, values: new Set(values.slice(0, MAX_VALUES)) });
+    if (this.#results.length > MAX_RESULTS) this.#results.shift();
+  }
+
+  /** A result that a control withheld was not read. */
+  withdraw(callId: number): void {
+    const at = this.#results.findLastIndex((result) => result.callId === callId);
+    if (callId !== 0 && at >= 0) this.#results.splice(at, 1);
+  }
+
+  /** The latest result that holds the value counts as its source. `none` is only said where the request was seen. */
+  resolve(target: { hash: number; words: readonly number[] }): ResolvedOrigin {
+    const asked = holds(this.#prompt, target);
+    const result = this.#results.findLast(({ values }) => holds(values, target));
+    if (result !== undefined) {
+      return { origin: asked ? 'both' : 'result', source: result.tool, sourceCall: result.callId };
+    }
+    const origin = asked ? 'prompt' : this.#prompted ? 'none' : 'unknown';
+    return { origin, source: 0, sourceCall: 0 };
+  }
+
+  toPlain(): PlainProvenance {
+    return {
+      prompt: Uint32Array.from(this.#prompt),
+      prompted: this.#prompted,
+      results: this.#results.map((result) => ({ ...result, values: Uint32Array.from(result.values) })),
+    };
+  }
+
+  static fromPlain(plain: PlainProvenance): Provenance {
+    const provenance = new Provenance();
+    for (const value of plain.prompt) provenance.#prompt.add(value);
+    provenance.#prompted = plain.prompted;
+    provenance.#results.push(...plain.results.map((result) => ({ ...result, values: new Set(result.values) })));
+    return provenance;
+  }
+}
+
+/** The value as a whole, or all of its words. */
+function holds(values: ReadonlySet<number>, { hash, words }: { hash: number; words: readonly number[] }): boolean {
+  return values.has(hash) || (words.length > 0 && words.every((word) => values.has(word)));
+}

@@ -1,0 +1,281 @@
+import type { Assessment, Measure, WindowMeasures } from '../detect/port.js';
+import { decodeState, StateTable } from '../lib/state-table.js';
+import type { BaselineVersion } from '../model/baseline.js';
+import type { Observation } from '../model/observation.js';
+import type { Window } from '../model/window.js';
+import { Agents, type StoredAgent } from './agents.js';
+import { Assessor } from './assessor.js';
+import { callsPerMinute } from './call-rates.js';
+import type { CallFact } from './facts.js';
+import { FactReader } from './fact-reader.js';
+import { History, type HistoryLimits, type PastSession } from './history.js';
+import { OpenSessions, type SessionKey } from './open-sessions.js';
+import type { Prior } from './prior.js';
+import { Quarantine, type HeldIncident, type HeldSession } from './quarantine.js';
+import { recordOf } from './session-record.js';
+import { SessionState, type PlainSession } from './session-state.js';
+import { Thresholds, type Threshold } from './thresholds.js';
+import { versionsOf } from './versions.js';
+
+/** `frozen`: nothing is learned. `vouched`: an operator vouches for the traffic, flagged sessions are learned too. */
+export type LearningMode = 'on' | 'frozen' | 'vouched';
+
+/** What becomes of a closed session. */
+export type SessionOutcome = 'learn' | 'discard' | { quarantine: string };
+
+export interface ClosedResult {
+  learned: boolean;
+  /** The tenant's thresholds were computed anew. */
+  calibrated: boolean;
+  /** Sessions the agent's baseline rests on now. */
+  agentSessions: number;
+}
+
+export interface RegistryOptions {
+  /** Per-install secret, 32 bit: the one that keyed the observations' hashes. */
+  seed: number;
+  /** Share of clean sessions that may alarm. */
+  budget: number;
+  prior: Prior;
+  /** History: 256 sessions an agent and 4,096 a tenant unless said otherwise. */
+  limits: Partial<HistoryLimits> & { maxAgents: number; maxSessions: number };
+  load: (key: string) => Uint8Array | undefined;
+  /** Everything the store holds under a prefix. */
+  entries: (prefix: string) => Iterable<{ key: string; value: Uint8Array }>;
+}
+
+/**
+ * What is normal, for all agents: assesses observations, follows sessions, learns from closed ones, calibrates.
+ *
+ * Call `assess` before `apply`. Holds no clock; the same calls in the same order give the same state, and a restart
+ * between two of them changes nothing.
+ */
+export class BaselineRegistry {
+  readonly #options: RegistryOptions;
+  readonly #reader: FactReader;
+  readonly #agents: Agents;
+  readonly #sessions: OpenSessions;
+  readonly #history: History;
+  readonly #quarantine: Quarantine;
+  readonly #thresholds: Thresholds;
+  readonly #assessor: Assessor;
+  readonly #learning: StateTable<LearningMode>;
+  /** The latest call that was read: `apply` mostly follows `assess` of the same observation. */
+  #latest: { observation: Observation; session: SessionState; call: CallFact } | undefined;
+  #discarded = 0;
+
+  constructor(options: RegistryOptions) {
+    const { seed, budget, prior, limits, load } = options;
+    this.#options = options;
+    this.#reader = new FactReader(seed);
+    this.#history = new History({ ...HISTORY, ...limits }, load);
+    this.#agents = new Agents({
+      maxAgents: limits.maxAgents,
+      load,
+      onDrop: (tenant, agentId) => this.#history.forgetAgent(tenant, agentId),
+    });
+    this.#sessions = new OpenSessions({ maxSessions: limits.maxSessions, load });
+    this.#quarantine = new Quarantine(load);
+    const model = prior.toolExpectation;
+    this.#thresholds = new Thresholds({ budget, model, agents: this.#agents, history: this.#history, load });
+    this.#assessor = new Assessor(this.#agents, this.#reader, model);
+    this.#learning = new StateTable({ prefix: 'learning/', capacity: TENANTS_IN_MEMORY, load });
+  }
+
+  /** After a restart, before anything else: finds out what the store holds. */
+  restore(): void {
+    // Only this class writes under these prefixes.
+    this.#agents.restore(this.#stored('agent/') as Iterable<StoredAgent>);
+    this.#sessions.restore(this.#stored('session/') as Iterable<PlainSession>);
+    this.#history.restore(this.#stored('history/') as Iterable<PastSession>);
+    this.#quarantine.restore(this.#stored('quarantine/') as Iterable<HeldIncident>);
+  }
+
+  learning(tenant: string): LearningMode {
+    return this.#learning.get(tenant) ?? 'on';
+  }
+
+  setLearning(tenant: string, mode: LearningMode): void {
+    this.#learning.set(tenant, mode);
+  }
+
+  /** Agents of a tenant that have a baseline, in order of their names. */
+  agents(tenant: string): string[] {
+    return this.#agents.of(tenant);
+  }
+
+  /**
+   * What the baselines say about an observation. A call has measures and terms the first time it is seen, as attempt
+   * or as audit record; its second observation and all other kinds have none.
+   *
+   * `session.contained` is false here: the caller knows and fills it in.
+   */
+  assess(observation: Observation): Assessment {
+    const session = this.#sessions.find(observation) ?? newSession(observation);
+    return this.#assessor.assess(observation, session, this.#callOf(observation, session));
+  }
+
+  /** Takes the observation into the session's state. */
+  apply(observation: Observation): void {
+    const session = this.#sessions.change(observation);
+    session.apply(observation, this.#reader, this.#callOf(observation, session));
+    this.#latest = undefined;
+  }
+
+  /**
+   * Ends a session and learns from it, or not. Calibrates where that is due.
+   *
+   * @param extraNats risk from signals other than the calls' own, nats; part of what the threshold is calibrated on
+   */
+  closeSession(key: SessionKey, outcome: SessionOutcome, extraNats = 0): ClosedResult {
+    const { tenant, agentId } = key;
+    const session = this.#sessions.close(key);
+    if (session === undefined || session.trace.isEmpty) return this.#closed(tenant, agentId);
+    const mode = this.learning(tenant);
+    const held: HeldSession = { tenant, agentId, facts: session.trace.facts, extraNats };
+    if (mode === 'vouched' || (mode === 'on' && outcome === 'learn')) {
+      this.#learn(held);
+      return { ...this.#closed(tenant, agentId), learned: true, calibrated: this.#thresholds.calibrateIfDue(tenant) };
+    }
+    if (typeof outcome === 'object') this.#quarantine.hold(outcome.quarantine, held, session.latest);
+    else this.#discarded++;
+    return this.#closed(tenant, agentId);
+  }
+
+  /** A verdict on an incident: its sessions are learned or discarded. @returns sessions learned */
+  release(incidentId: string, learn: boolean): number {
+    const sessions = this.#quarantine.release(incidentId);
+    const learned = sessions.filter(({ tenant }) => learn && this.learning(tenant) !== 'frozen');
+    this.#discarded += sessions.length - learned.length;
+    for (const session of learned) this.#learn(session);
+    for (const tenant of new Set(learned.map((session) => session.tenant))) this.#thresholds.calibrateIfDue(tenant);
+    return learned.length;
+  }
+
+  /** Discards sessions whose incident nobody judged in time. @returns sessions discarded */
+  expireQuarantine(nowMs: number, maxAgeMs: number): number {
+    const dropped = this.#quarantine.expire(nowMs, maxAgeMs);
+    this.#discarded += dropped;
+    return dropped;
+  }
+
+  /** Recomputes a tenant's thresholds now. @returns false where nothing was learned yet */
+  calibrate(tenant: string): boolean {
+    return this.#thresholds.calibrate(tenant);
+  }
+
+  threshold(tenant: string, agentId: string): Threshold {
+    return this.#thresholds.of(tenant, agentId);
+  }
+
+  /** One sentence for people: which budget the tenant's history supports. */
+  promise(tenant: string): string {
+    return this.#thresholds.promise(tenant);
+  }
+
+  /** What the baselines say about a joined window: its call rate. */
+  callRate(window: Window): WindowMeasures {
+    const { callRates, version } = this.#agents.read(window.tenant, window.agentId);
+    const rate = callsPerMinute(window);
+    const nats = callRates.surprise(rate);
+    const measure: Measure = {
+      nats,
+      sampleSize: callRates.size,
+      observed: nats > 0 ? `${rate.toFixed(1)} calls a minute` : '',
+      expected: nats > 0 ? `about ${callRates.summary().centre.toFixed(1)} a minute` : '',
+    };
+    return { measures: new Map([['callRate', measure]]), baselineVersion: version };
+  }
+
+  /** Learns the call rate of a closed window that nothing was flagged in. */
+  learnWindow(window: Window): void {
+    if (this.learning(window.tenant) === 'frozen') return;
+    this.#agents.change(window.tenant, window.agentId, ({ callRates }) => callRates.learn(callsPerMinute(window)));
+  }
+
+  /**
+   * Raises an agent's version and gives its features for people.
+   *
+   * @param time event time, epoch ms
+   */
+  publish(tenant: string, agentId: string, time: number): BaselineVersion[] {
+    this.#agents.revise(tenant, agentId, (baseline) => baseline.version++);
+    return this.versions(tenant, agentId, time);
+  }
+
+  /** An agent's features as they are now, under its latest version; empty for an agent without baseline. */
+  versions(tenant: string, agentId: string, time: number): BaselineVersion[] {
+    const baseline = this.#agents.find(tenant, agentId);
+    if (baseline === undefined) return [];
+    const isWarming = this.threshold(tenant, agentId).status === 'warming';
+    const status = this.learning(tenant) === 'frozen' ? 'frozen' : isWarming ? 'warming' : 'learning';
+    return versionsOf(baseline, { tenant, agentId, time, status });
+  }
+
+  /** Adds everything that changed since the last call, to be written in one transaction with the position. */
+  drain(puts: { key: string; value: Uint8Array }[], deletes: string[]): void {
+    this.#sessions.drain(puts, deletes);
+    this.#agents.drain(puts, deletes);
+    this.#history.drain(puts, deletes);
+    this.#quarantine.drain(puts, deletes);
+    this.#thresholds.drain(puts, deletes);
+    this.#learning.drain(puts, deletes);
+  }
+
+  stats(): RegistryStats {
+    return {
+      agents: this.#agents.size,
+      agentsDropped: this.#agents.dropped,
+      openSessions: this.#sessions.size,
+      sessionsEvicted: this.#sessions.evicted,
+      sessionsDiscarded: this.#discarded,
+      incidentsInQuarantine: this.#quarantine.size,
+      quarantineDropped: this.#quarantine.dropped,
+    };
+  }
+
+  #closed(tenant: string, agentId: string): ClosedResult {
+    return { learned: false, calibrated: false, agentSessions: this.#agents.read(tenant, agentId).sessions };
+  }
+
+  #learn(session: HeldSession): void {
+    this.#agents.learn(session.tenant, session.agentId, recordOf(session.facts));
+    this.#history.add(session);
+  }
+
+  #callOf(observation: Observation, session: SessionState): CallFact | undefined {
+    if (observation.kind !== 'tool_attempt' && observation.kind !== 'tool_call') return undefined;
+    const latest = this.#latest;
+    if (latest?.observation === observation && latest.session === session) return latest.call;
+    const call = this.#reader.call(observation, session.provenance);
+    this.#latest = { observation, session, call };
+    return call;
+  }
+
+  *#stored(prefix: string): Generator {
+    for (const { value } of this.#options.entries(prefix)) yield decodeState(value);
+  }
+}
+
+/** Counters since the start, and sizes now. */
+export interface RegistryStats {
+  agents: number;
+  /** Agents whose baseline gave way to newer ones. */
+  agentsDropped: number;
+  openSessions: number;
+  /** Sessions that gave way to newer ones, unlearned. */
+  sessionsEvicted: number;
+  /** Closed sessions that were not learned. */
+  sessionsDiscarded: number;
+  incidentsInQuarantine: number;
+  /** Quarantined sessions or incidents that found no room. */
+  quarantineDropped: number;
+}
+
+const HISTORY: HistoryLimits = { historyPerAgent: 256, historyPerTenant: 4_096 };
+/** Tenants whose learning mode is held in memory. */
+const TENANTS_IN_MEMORY = 1_024;
+
+function newSession({ tenant, agentId, sessionId = '' }: Observation): SessionState {
+  return new SessionState({ tenant, agentId, sessionId });
+}

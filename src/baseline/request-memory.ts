@@ -1,0 +1,167 @@
+import { CountMap, type PlainCounts } from './count-map.js';
+import type { SessionRecord } from './facts.js';
+import type { Journal } from './journal.js';
+import { isWrite, mix, originClass, toolKey, withClass } from './keys.js';
+import { requestKeyOf } from './scoring-state.js';
+
+const MAX_COUNTS_OF_REQUEST = 2_048;
+
+/** One distinct request and what its sessions did: counts of sessions, however often it ran. */
+export interface KnownRequest {
+  readonly key: number;
+  /** In ascending order, so that sums over them do not depend on who came first. */
+  readonly words: readonly number[];
+  sessions: number;
+  /**
+   * Sessions by tool (`toolKey`), by (kind, value) and by word given to a tool (`wordKey`); distinct targets by place
+   * and by place and origin class. The keys of these do not overlap but by chance.
+   */
+  readonly counts: CountMap;
+  /** Distinct targets of writes, and those taken from what was read. */
+  writeTargets: number;
+  readTargets: number;
+  /** When it was learned last, in learned sessions of the baseline. */
+  learnedAt: number;
+}
+
+export type PlainRequest = Omit<KnownRequest, 'counts' | 'words'> & { words: Uint32Array; counts: PlainCounts };
+
+/** Distinct requests with an index by word. Where it is full, the request not learned for the longest time goes. */
+export class RequestMemory {
+  readonly #requests = new Map<number, KnownRequest>();
+  readonly #byWord = new Map<number, KnownRequest[]>();
+  readonly #capacity: number;
+  #evicted = 0;
+
+  constructor(capacity: number) {
+    this.#capacity = capacity;
+  }
+
+  get size(): number {
+    return this.#requests.size;
+  }
+
+  /** Requests pushed out so far. */
+  get evicted(): number {
+    return this.#evicted;
+  }
+
+  get(key: number): KnownRequest | undefined {
+    return this.#requests.get(key);
+  }
+
+  /** In ascending order of their keys. */
+  withWord(word: number): readonly KnownRequest[] {
+    return this.#byWord.get(word) ?? NONE;
+  }
+
+  /** Words and the number of distinct requests that have them. */
+  *words(): Generator<[number, number]> {
+    for (const [word, list] of this.#byWord) yield [word, list.length];
+  }
+
+  /** @param now learned sessions of the baseline: what "least recently" is measured by */
+  learn(record: SessionRecord, by: 1 | -1, now: number, journal?: Journal): void {
+    const key = requestKeyOf(record.intent);
+    let known = this.#requests.get(key);
+    if (known === undefined) {
+      if (by < 0) return;
+      if (this.#requests.size >= this.#capacity) this.#evictOldest(journal);
+      known = {
+        key,
+        words: [...record.intent].sort((a, b) => a - b),
+        sessions: 0,
+        counts: new CountMap(MAX_COUNTS_OF_REQUEST),
+        writeTargets: 0,
+        readTargets: 0,
+        learnedAt: now,
+      };
+      const added = known;
+      this.#insert(added);
+      journal?.step(() => this.remove(added));
+    }
+    const { sessions, writeTargets, readTargets, learnedAt } = known;
+    const held = known;
+    journal?.step(() => Object.assign(held, { sessions, writeTargets, readTargets, learnedAt }));
+    known.sessions += by;
+    if (by > 0) known.learnedAt = now;
+    const { counts } = known;
+    for (const { tool } of record.tools) counts.add(toolKey(tool), by, journal);
+    for (const key of record.wordKeys) counts.add(key, by, journal);
+    for (const { tool, effect, field, kind, value, origin } of record.targets) {
+      const cls = originClass(origin);
+      if (isWrite(effect)) {
+        known.writeTargets += by;
+        if (cls === 'read') known.readTargets += by;
+      }
+      const place = mix(tool, field);
+      counts.add(place, by, journal);
+      counts.add(withClass(place, cls), by, journal);
+      counts.add(mix(kind, value), by, journal);
+    }
+    if (known.sessions === 0) this.remove(known, journal);
+  }
+
+  /** Takes a request out of sight, for as long as the journal holds it. */
+  remove(known: KnownRequest, journal?: Journal): void {
+    if (!this.#requests.delete(known.key)) return;
+    for (const word of known.words) {
+      const list = this.#byWord.get(word);
+      const at = list?.indexOf(known) ?? -1;
+      if (list === undefined || at < 0) continue;
+      list.splice(at, 1);
+      if (list.length === 0) this.#byWord.delete(word);
+    }
+    journal?.step(() => this.#insert(known));
+  }
+
+  #insert(known: KnownRequest): void {
+    this.#requests.set(known.key, known);
+    for (const word of known.words) {
+      const list = this.#byWord.get(word);
+      if (list === undefined) {
+        this.#byWord.set(word, [known]);
+        continue;
+      }
+      let at = list.length;
+      while (at > 0 && (list[at - 1]?.key ?? 0) > known.key) at--;
+      list.splice(at, 0, known);
+    }
+  }
+
+  #evictOldest(journal?: Journal): void {
+    let oldest: KnownRequest | undefined;
+    for (const known of this.#requests.values()) {
+      const isOlder =
+        oldest === undefined ||
+        known.learnedAt < oldest.learnedAt ||
+        (known.learnedAt === oldest.learnedAt && known.key < oldest.key);
+      if (isOlder) oldest = known;
+    }
+    if (oldest === undefined) return;
+    this.remove(oldest, journal);
+    this.#evicted++;
+  }
+
+  toPlain(): PlainRequest[] {
+    return [...this.#requests.values()].map((known) => ({
+      ...known,
+      words: Uint32Array.from(known.words),
+      counts: known.counts.toPlain(),
+    }));
+  }
+
+  static fromPlain(plain: readonly PlainRequest[], capacity: number): RequestMemory {
+    const memory = new RequestMemory(capacity);
+    for (const request of plain) {
+      memory.#insert({
+        ...request,
+        words: [...request.words],
+        counts: CountMap.fromPlain(request.counts, MAX_COUNTS_OF_REQUEST),
+      });
+    }
+    return memory;
+  }
+}
+
+const NONE: readonly KnownRequest[] = [];

@@ -1,0 +1,139 @@
+import type { Effect } from '../model/observation.js';
+import type { CallFact, Fact, PromptFact } from './facts.js';
+import { isWrite, mix } from './keys.js';
+
+/** Distinct hashes kept of a session's requests and arguments. */
+export const MAX_INTENT = 192;
+export const MAX_MENTIONED = 1_536;
+export const MAX_ARG_WORDS = 768;
+export const MAX_TOOLS = 64;
+/** Latest calls kept; an older one no longer counts as a source. */
+const MAX_CALLS = 64;
+
+export interface PastCall {
+  callId: number;
+  tool: number;
+  effect: Effect;
+  /** Place among the session's calls, from 0. */
+  index: number;
+  /** Its result carried content that the agent could read. */
+  read: boolean;
+  /** Id and emitter of the observation; empty when a finished session is scored again. */
+  observationId: string;
+  principalId: string;
+}
+
+export interface PlainScoringState {
+  intent: Uint32Array;
+  mentioned: Uint32Array;
+  seenArgWords: Uint32Array;
+  usedTools: Uint32Array;
+  writes: number;
+  requestKey: number;
+  requestVersion: number;
+  lastTool: number;
+  callCount: number;
+  calls: PastCall[];
+}
+
+/** The part of a running session that scoring reads. Bounded; built fact by fact, by live and repeated scoring alike. */
+export class ScoringState {
+  readonly intent = new Set<number>();
+  readonly mentioned = new Set<number>();
+  readonly seenArgWords = new Set<number>();
+  readonly usedTools = new Set<number>();
+  readonly calls: PastCall[] = [];
+  /** Calls that change something. */
+  writes = 0;
+  /** Hash of the first request: the group for independent counting. */
+  requestKey = 0;
+  /** Rises with every user turn; expectations hold for one value of it. */
+  requestVersion = 0;
+  lastTool = 0;
+  callCount = 0;
+
+  apply(fact: Fact, observationId = '', principalId = ''): void {
+    switch (fact.type) {
+      case 'prompt':
+        this.#applyPrompt(fact);
+        break;
+      case 'call':
+        this.#applyCall(fact, observationId, principalId);
+        break;
+      case 'read': {
+        const call = this.calls.find(({ index }) => index === fact.call);
+        if (call !== undefined) call.read = fact.read;
+        break;
+      }
+    }
+  }
+
+  lastCall(): PastCall | undefined {
+    return this.calls.at(-1);
+  }
+
+  /** The latest call with this id. */
+  findCall(callId: number): PastCall | undefined {
+    return callId === 0 ? undefined : this.calls.findLast((call) => call.callId === callId);
+  }
+
+  #applyPrompt({ words, values }: PromptFact): void {
+    if (this.requestVersion === 0) this.requestKey = requestKeyOf(words);
+    this.requestVersion++;
+    addAll(this.intent, words, MAX_INTENT);
+    addAll(this.mentioned, values, MAX_MENTIONED);
+  }
+
+  #applyCall(call: CallFact, observationId: string, principalId: string): void {
+    const { callId, tool, effect } = call;
+    this.calls.push({ callId, tool, effect, index: this.callCount++, read: false, observationId, principalId });
+    if (this.calls.length > MAX_CALLS) this.calls.shift();
+    if (isWrite(effect)) this.writes++;
+    this.lastTool = tool;
+    addAll(this.usedTools, [tool], MAX_TOOLS);
+    addAll(this.seenArgWords, call.argWords, MAX_ARG_WORDS);
+  }
+
+  toPlain(): PlainScoringState {
+    const { writes, requestKey, requestVersion, lastTool, callCount, calls } = this;
+    return {
+      intent: Uint32Array.from(this.intent),
+      mentioned: Uint32Array.from(this.mentioned),
+      seenArgWords: Uint32Array.from(this.seenArgWords),
+      usedTools: Uint32Array.from(this.usedTools),
+      writes,
+      requestKey,
+      requestVersion,
+      lastTool,
+      callCount,
+      calls,
+    };
+  }
+
+  static fromPlain(plain: PlainScoringState): ScoringState {
+    const state = new ScoringState();
+    addAll(state.intent, plain.intent, MAX_INTENT);
+    addAll(state.mentioned, plain.mentioned, MAX_MENTIONED);
+    addAll(state.seenArgWords, plain.seenArgWords, MAX_ARG_WORDS);
+    addAll(state.usedTools, plain.usedTools, MAX_TOOLS);
+    state.calls.push(...plain.calls);
+    state.writes = plain.writes;
+    state.requestKey = plain.requestKey;
+    state.requestVersion = plain.requestVersion;
+    state.lastTool = plain.lastTool;
+    state.callCount = plain.callCount;
+    return state;
+  }
+}
+
+/** One key for a request's words, whatever their order. */
+export function requestKeyOf(words: Iterable<number>): number {
+  return [...new Set(words)].sort((a, b) => a - b).reduce(mix, 0);
+}
+
+export function addAll(into: Set<number>, items: Iterable<number>, limit: number): void {
+  for (const item of items) {
+    if (into.size >= limit) return;
+    into.add(item);
+  }
+}

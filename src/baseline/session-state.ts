@@ -1,0 +1,233 @@
+import type { SessionFacts } from '../detect/port.js';
+import type { CallObservation, Observation, Stream } from '../model/observation.js';
+import { DeclaredCalls } from './declared-calls.js';
+import type { CallFact, Fact } from './facts.js';
+import type { FactReader } from './fact-reader.js';
+import { Provenance, type PlainProvenance } from './provenance.js';
+import { ScoringState, type PastCall, type PlainScoringState } from './scoring-state.js';
+import { SessionTrace, type PlainTrace } from './session-trace.js';
+
+/** Emitters kept per stream. */
+const MAX_EMITTERS = 8;
+/** Attempts whose audit record is awaited. */
+const MAX_PENDING = 64;
+
+interface Tallies {
+  prompts: number;
+  messages: number;
+  denied: number;
+  errors: number;
+  /** Calls whose content was read since the user last spoke. */
+  exposures: number;
+  /** Event time of the first observation, epoch ms; -1 before it. */
+  startedAt: number;
+  /** Event time of the latest observation, epoch ms. */
+  latest: number;
+}
+
+export interface PlainSession {
+  tenant: string;
+  agentId: string;
+  sessionId: string;
+  touched: number;
+  scoring: PlainScoringState;
+  provenance: PlainProvenance;
+  declared: ReturnType<DeclaredCalls['toPlain']>;
+  trace: PlainTrace;
+  tallies: Tallies;
+  emitters: Partial<Record<Stream, string[]>>;
+  pending: [callId: number, fingerprint: number][];
+  withheld: number[];
+  prompt: { id: string; principalId: string };
+}
+
+/** Everything known of one running session. Bounded however long it runs; built observation by observation. */
+export class SessionState {
+  readonly tenant: string;
+  readonly agentId: string;
+  readonly sessionId: string;
+  readonly scoring: ScoringState;
+  readonly provenance: Provenance;
+  readonly trace: SessionTrace;
+  /** Id and emitter of the latest request; empty before it. */
+  prompt = { id: '', principalId: '' };
+  /** Order of the last change among the sessions of the registry. */
+  touched = 0;
+  #declared: DeclaredCalls;
+  #tallies: Tallies = { prompts: 0, messages: 0, denied: 0, errors: 0, exposures: 0, startedAt: -1, latest: 0 };
+  #emitters: Partial<Record<Stream, string[]>> = {};
+  /** Attempts scored already, by call id: their audit record brings the outcome only. */
+  readonly #pending: Map<number, number>;
+  /** Calls whose result a control withheld. */
+  readonly #withheld: Set<number>;
+
+  constructor(key: { tenant: string; agentId: string; sessionId: string }, plain?: PlainSession) {
+    this.tenant = key.tenant;
+    this.agentId = key.agentId;
+    this.sessionId = key.sessionId;
+    this.scoring = plain === undefined ? new ScoringState() : ScoringState.fromPlain(plain.scoring);
+    this.provenance = plain === undefined ? new Provenance() : Provenance.fromPlain(plain.provenance);
+    this.trace = new SessionTrace(plain?.trace);
+    this.#declared = new DeclaredCalls(plain?.declared);
+    this.#pending = new Map(plain?.pending);
+    this.#withheld = new Set(plain?.withheld);
+    if (plain === undefined) return;
+    this.prompt = plain.prompt;
+    this.touched = plain.touched;
+    this.#tallies = plain.tallies;
+    this.#emitters = plain.emitters;
+  }
+
+  /** Event time of the latest observation, epoch ms. */
+  get latest(): number {
+    return this.#tallies.latest;
+  }
+
+  /** The second observation of a call that was scored at its attempt. An id used again for something else is new. */
+  isRepeated(call: CallFact, fingerprint: number): boolean {
+    return call.callId !== 0 && this.#pending.get(call.callId) === fingerprint;
+  }
+
+  /** Numbers and flags before this observation; the caller knows whether the session is contained. */
+  facts(observation: Observation, isContained: boolean): SessionFacts {
+    const { prompts, messages, denied, errors, exposures, startedAt } = this.#tallies;
+    const isCall = observation.kind === 'tool_attempt' || observation.kind === 'tool_call';
+    return {
+      calls: this.scoring.callCount,
+      writes: this.scoring.writes,
+      denied,
+      errors,
+      prompts,
+      messages,
+      ageMs: startedAt < 0 ? 0 : Math.max(0, observation.time - startedAt),
+      declared: isCall && this.#declared.has(observation),
+      reasoned: prompts + messages > 0,
+      exposed: exposures > 0,
+      contained: isContained,
+    };
+  }
+
+  apply(observation: Observation, reader: FactReader, read?: CallFact): void {
+    this.#note(observation);
+    switch (observation.kind) {
+      case 'prompt': {
+        const fact = reader.prompt(observation);
+        this.#tallies.prompts++;
+        this.#tallies.exposures = 0;
+        this.prompt = { id: observation.id, principalId: observation.principalId };
+        this.provenance.addPrompt(observation.values);
+        this.#record(fact);
+        break;
+      }
+      case 'message':
+        this.#tallies.messages++;
+        this.#declared.add(observation.declared);
+        break;
+      case 'tool_attempt':
+      case 'tool_call':
+        this.#applyCall(observation, reader, read ?? reader.call(observation, this.provenance));
+        break;
+      case 'tool_result': {
+        const callId = reader.callId(observation.callId);
+        if (this.#withheld.has(callId)) break;
+        this.provenance.addResult(callId, reader.name(observation.tool), observation.values);
+        this.#markRead(this.#callOf(callId), observation.error === undefined && observation.resultClass > 0);
+        break;
+      }
+      case 'content_redaction':
+      case 'policy_deny':
+        this.#withhold(reader.callId(observation.callId), observation.kind === 'policy_deny');
+        break;
+      default:
+        break;
+    }
+  }
+
+  #applyCall(observation: CallObservation, reader: FactReader, fact: CallFact): void {
+    const fingerprint = reader.fingerprint(fact);
+    const isRepeated = this.isRepeated(fact, fingerprint);
+    if (!isRepeated) {
+      this.#declared.take(observation);
+      // The id is used for another call: what a control said about the earlier one says nothing about this one.
+      this.#withheld.delete(fact.callId);
+      this.#record(fact, observation);
+    }
+    if (observation.kind === 'tool_attempt') {
+      if (fact.callId !== 0) this.#await(fact.callId, fingerprint);
+      return;
+    }
+    const { error, resultClass = 0, decision } = observation;
+    this.#pending.delete(fact.callId);
+    if (decision === 'deny') this.#tallies.denied++;
+    else if (error !== undefined) this.#tallies.errors++;
+    const isRead = error === undefined && resultClass > 0 && decision !== 'deny' && !this.#withheld.has(fact.callId);
+    this.#markRead(this.#callOf(fact.callId), isRead);
+  }
+
+  /** Keeps the newest; an audit record that comes much later is scored as a call of its own. */
+  #await(callId: number, fingerprint: number): void {
+    this.#pending.delete(callId);
+    this.#pending.set(callId, fingerprint);
+    if (this.#pending.size <= MAX_PENDING) return;
+    for (const oldest of this.#pending.keys()) {
+      this.#pending.delete(oldest);
+      return;
+    }
+  }
+
+  #withhold(callId: number, isDenied: boolean): void {
+    if (callId === 0) return;
+    const call = this.scoring.findCall(callId);
+    if (call === undefined && isDenied) return;
+    if (this.#withheld.size < MAX_PENDING) this.#withheld.add(callId);
+    this.provenance.withdraw(callId);
+    this.#markRead(call, false);
+  }
+
+  #callOf(callId: number): PastCall | undefined {
+    return callId === 0 ? this.scoring.lastCall() : this.scoring.findCall(callId);
+  }
+
+  #markRead(call: PastCall | undefined, read: boolean): void {
+    if (call === undefined || call.read === read) return;
+    this.#tallies.exposures = Math.max(0, this.#tallies.exposures + (read ? 1 : -1));
+    this.#record({ type: 'read', call: call.index, read });
+  }
+
+  #record(fact: Fact, observation?: CallObservation): void {
+    this.trace.add(fact);
+    this.scoring.apply(fact, observation?.id, observation?.principalId);
+  }
+
+  #note({ time, stream, principalId }: Observation): void {
+    const tallies = this.#tallies;
+    if (tallies.startedAt < 0) tallies.startedAt = time;
+    tallies.latest = Math.max(tallies.latest, time);
+    const emitters = (this.#emitters[stream] ??= []);
+    if (emitters.length < MAX_EMITTERS && !emitters.includes(principalId)) emitters.push(principalId);
+  }
+
+  /** Authenticated emitters heard on a stream, at most eight. */
+  emitters(stream: Stream): readonly string[] {
+    return this.#emitters[stream] ?? [];
+  }
+
+  toPlain(): PlainSession {
+    const { tenant, agentId, sessionId, touched, prompt } = this;
+    return {
+      tenant,
+      agentId,
+      sessionId,
+      touched,
+      scoring: this.scoring.toPlain(),
+      provenance: this.provenance.toPlain(),
+      declared: this.#declared.toPlain(),
+      trace: this.trace.toPlain(),
+      tallies: this.#tallies,
+      emitters: this.#emitters,
+      pending: [...this.#pending],
+      withheld: [...this.#withheld],
+      prompt,
+    };
+  }
+}
