@@ -91,7 +91,8 @@ export class Correlator {
     addEvidence(risk, evidence.signals);
     const terms = riskTerms(risk, evidence.time);
     const total = sumNats(terms);
-    const rose = total > risk.peakNats;
+    // Without evidence there is no risk: an empty sum is no 0 nats, which lies above many calm sessions' level.
+    const rose = terms.length > 0 && total > risk.peakNats;
     if (rose) risk.peakNats = total;
     risk.peakStreamNats = Math.max(risk.peakStreamNats, total - sumNats(risk.callTerms));
     this.#risks.set(key, risk);

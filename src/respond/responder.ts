@@ -41,8 +41,8 @@ export class Responder {
   readonly #restrictions: StateTable<Restriction>;
   /** Commands whose life is not over, in order of issue. */
   readonly #active = new Map<string, Command>();
-  /** Times of automatic commands in the last minute, by tenant. */
-  readonly #recent = new Map<string, number[]>();
+  /** Times of automatic commands in the last minute, by tenant; stored, or a restart would forgive what was sent. */
+  readonly #recent: StateTable<number[]>;
   /** Commands whose life is over, kept for boards and late confirmations; the oldest are forgotten. */
   readonly #finished: BoundedMap<string, true>;
   #overflow = 0;
@@ -52,21 +52,18 @@ export class Responder {
     const table = { capacity: 10_000, load: options.load };
     this.#commands = new StateTable({ ...table, prefix: 'command/' });
     this.#restrictions = new StateTable({ ...table, prefix: 'restriction/' });
+    this.#recent = new StateTable({ ...table, prefix: 'command-times/' });
     this.#finished = new BoundedMap(MAX_FINISHED, (key) => this.#commands.delete(key));
   }
 
   /** Takes up what the store holds, after a restart. */
   restore(commands: Iterable<Command>): void {
-    for (const command of [...commands].sort((a, b) => a.issuedAt - b.issuedAt || (a.id < b.id ? -1 : 1))) {
+    for (const command of [...commands].sort(byIssue)) {
       if (isOver(command)) {
         this.#finished.set(keyOf(command), true);
         continue;
       }
       this.#active.set(keyOf(command), command);
-      this.#commands.set(keyOf(command), command);
-      if (!command.dryRun && command.issuedBy === 'policy' && command.state !== 'proposed') {
-        this.#times(command.tenant).push(command.issuedAt);
-      }
     }
   }
 
@@ -77,8 +74,7 @@ export class Responder {
 
   /** Commands for a new or worsened incident. The same incident never causes the same command twice. */
   onIncident(incident: Incident, sameToolSessions: number, now: number): Effect[] {
-    const recent = this.#times(incident.tenant);
-    while (recent.length > 0 && (recent[0] ?? now) <= now - MINUTE_MS) recent.shift();
+    const recent = this.#issuedSince(incident.tenant, now - MINUTE_MS);
     const plan = planResponse(incident, {
       mode: this.#options.mode,
       neverAct: this.#options.neverAct,
@@ -141,10 +137,14 @@ export class Responder {
   /** Ends what has expired and reports what nobody confirmed in time. Call with every tick. */
   onTime(now: number): Effect[] {
     const effects: Effect[] = [];
-    for (const command of this.#active.values()) {
+    // By time and id: the order of issue within one millisecond is not known any more after a restart.
+    const due = [...this.#active.values()].filter(
+      (command) => command.expiresAt <= now || this.#isUnconfirmed(command, now),
+    );
+    for (const command of due.sort(byIssue)) {
       if (command.expiresAt <= now) {
         effects.push(...this.#move(command, 'expired', { now, by: 'parallax', detail: 'its time was up' }));
-      } else if (command.state === 'sent' && command.issuedAt + this.#options.acknowledgeMs <= now) {
+      } else {
         effects.push(
           ...this.#move(command, 'failed', { now, by: 'parallax', detail: 'containment not confirmed by any gateway' }),
         );
@@ -169,6 +169,7 @@ export class Responder {
   drain(puts: { key: string; value: Uint8Array }[], deletes: string[]): void {
     this.#commands.drain(puts, deletes);
     this.#restrictions.drain(puts, deletes);
+    this.#recent.drain(puts, deletes);
   }
 
   #issue(incident: Incident, planned: PlannedCommand, now: number): Effect[] {
@@ -195,7 +196,7 @@ export class Responder {
       const detail = planned.delivery === 'dry-run' ? 'observe-only: not sent' : 'waits for a person';
       return this.#record(command, { now, by: 'policy', detail });
     }
-    this.#times(incident.tenant).push(now);
+    this.#recent.set(incident.tenant, [...this.#issuedSince(incident.tenant, now - MINUTE_MS), now]);
     return this.#move(command, 'sent', { now, by: 'policy', detail: planned.why });
   }
 
@@ -237,12 +238,13 @@ export class Responder {
     return effects;
   }
 
-  #times(tenant: string): number[] {
-    const held = this.#recent.get(tenant);
-    if (held !== undefined) return held;
-    const fresh: number[] = [];
-    this.#recent.set(tenant, fresh);
-    return fresh;
+  #isUnconfirmed(command: Command, now: number): boolean {
+    return command.state === 'sent' && command.issuedAt + this.#options.acknowledgeMs <= now;
+  }
+
+  /** Times of a tenant's automatic commands after a moment, epoch ms. */
+  #issuedSince(tenant: string, since: number): number[] {
+    return (this.#recent.get(tenant) ?? []).filter((time) => time > since);
   }
 }
 
@@ -254,6 +256,10 @@ interface Step {
 
 function isOver(command: Command): boolean {
   return command.state === 'expired' || command.state === 'undone';
+}
+
+function byIssue(a: Command, b: Command): number {
+  return a.issuedAt - b.issuedAt || (a.id < b.id ? -1 : 1);
 }
 
 function keyOf(command: Command): string {

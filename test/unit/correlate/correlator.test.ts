@@ -52,6 +52,16 @@ describe('Correlator', () => {
     expect(subject.incidents()).toHaveLength(1);
   });
 
+  it('sees no risk where there is no evidence, however low the threshold', () => {
+    const subject = correlator();
+    const threshold = { nats: -4, budget: 0.01, groups: 120 };
+    const nothing = subject.observe(evidence({ callTerms: [], threshold }));
+    expect(nothing).toEqual({ riskNats: 0, opened: false });
+    // Nor does the empty beginning hide how the first call compares.
+    expect(subject.observe(evidence({ callTerms: call(-3), threshold })).opened).toBe(true);
+    expect(subject.riskOf(evidence().subject)?.peakNats).toBe(-3);
+  });
+
   it('does not alarm at the threshold itself', () => {
     expect(correlator().observe(evidence({ callTerms: call(5) })).incident).toBeUndefined();
   });

@@ -166,4 +166,48 @@ describe('Responder', () => {
     expect(after.onIncident(sampleIncident(), 1, NOW)).toEqual([]);
     expect(commands(after.onTime(NOW + 60_000))).toMatchObject([{ id: command?.id, state: 'expired' }]);
   });
+
+  it('ends commands of the same moment in the same order after a restart', () => {
+    const incidents = ['c', 'a', 'b'].map((id) => sampleIncident({ id, sessionId: id }));
+    const ended = (restart: boolean) => {
+      const held = new Map<string, Uint8Array>();
+      const load = (key: string) => held.get(key);
+      let subject = responder({ load });
+      const issued = incidents.flatMap((incident) => commands(subject.onIncident(incident, 1, NOW)));
+      if (restart) {
+        const puts: { key: string; value: Uint8Array }[] = [];
+        subject.drain(puts, []);
+        for (const { key, value } of puts) held.set(key, value);
+        subject = responder({ load });
+        subject.restore(issued);
+      }
+      return commands(subject.onTime(NOW + 60_000)).map(({ id }) => id);
+    };
+    expect(ended(false)).toHaveLength(3);
+    expect(ended(true)).toEqual(ended(false));
+  });
+
+  it('remembers over a restart what was sent in the last minute, taken back or not', () => {
+    const held = new Map<string, Uint8Array>();
+    const load = (key: string) => held.get(key);
+    const before = responder({ load, maxCommandsPerMinute: 1 });
+    const [sent] = commands(before.onIncident(sampleIncident(), 1, NOW));
+    const lift = {
+      time: NOW,
+      tenant: 'default',
+      order: 'lift',
+      commandId: sent?.id ?? '',
+      by: 'anna',
+      reason: 'no',
+    } as const;
+    const undone = commands(before.onOrder(lift, NOW));
+    expect(undone).toMatchObject([{ state: 'undone' }]);
+    const puts: { key: string; value: Uint8Array }[] = [];
+    before.drain(puts, []);
+    for (const { key, value } of puts) held.set(key, value);
+    const after = responder({ load, maxCommandsPerMinute: 1 });
+    after.restore(undone);
+    const next = sampleIncident({ id: 'inc_2', sessionId: 's2' });
+    expect(commands(after.onIncident(next, 1, NOW + 1_000))).toMatchObject([{ state: 'proposed' }]);
+  });
 });
