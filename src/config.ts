@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
+import { SEVERITIES } from './model/incident.js';
 import { STREAMS } from './model/observation.js';
 
 /** What a key may do. `ingest` writes observations; `gateway` also asks, subscribes and acknowledges. */
@@ -130,7 +131,13 @@ const configSchema = z.strictObject({
       containmentMs: ms(60 * 60_000),
       acknowledgeMs: ms(5_000),
       maxCommandsPerMinute: z.number().int().positive().default(20),
+      /** Agents that are never contained automatically; a trailing `*` is a prefix. */
       neverAct: z.array(z.string()).default([]),
+      /** From this severity on the session is revoked; below it, writes that gateways ask about are held. */
+      revokeFrom: z.enum(SEVERITIES).default('high'),
+      /** A tool misused in so many sessions of an agent within `freezeWindowMs` of event time is frozen for it. */
+      freezeAfterSessions: z.number().int().min(2).default(5),
+      freezeWindowMs: ms(30 * 60_000),
     })
     .prefault({}),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),

@@ -166,6 +166,7 @@ export function openCore(options: CoreOptions): Core {
     responder,
     clock,
     mode: config.mode,
+    freezeWindowMs: config.respond.freezeWindowMs,
     checkpointMs: 500,
     sliceRecords: options.sliceRecords ?? SLICE_RECORDS,
     answer: (id, answer) => checker.answer(id, answer),

@@ -57,6 +57,8 @@ export interface ScoringParts {
   responder: Responder;
   clock: Clock;
   mode: 'observe' | 'act';
+  /** Event time within which misuse of one tool in several sessions counts together, ms. */
+  freezeWindowMs: number;
   /** Longest time between two checkpoints while there is work, ms. */
   checkpointMs: number;
   /** Most records taken from the log at once. Changes no result, only how long a check may wait behind a slice. */
@@ -282,7 +284,7 @@ export class Scoring {
 
   /** Evidence -> risk -> incident -> commands. */
   #correlate(evidence: Omit<Parameters<Correlator['observe']>[0], 'threshold'>) {
-    const { baselines, correlator, responder } = this.#parts;
+    const { baselines, correlator, responder, freezeWindowMs } = this.#parts;
     const { tenant, agentId } = evidence.subject;
     this.counters.signals += evidence.signals.length;
     this.#emit(evidence.signals.map((value) => ({ type: 'signal', value })));
@@ -293,7 +295,8 @@ export class Scoring {
     if (incident === undefined) return { ...correlation, incident: undefined };
     if (opened) this.counters.incidents++;
     const tool = mainTool(incident);
-    const sameToolSessions = tool === undefined ? 0 : correlator.openSessionsOver(tenant, agentId, tool);
+    const sameToolSessions =
+      tool === undefined ? 0 : correlator.openSessionsOver(evidence.subject, tool, evidence.time - freezeWindowMs);
     const effects = responder.onIncident(incident, sameToolSessions, this.#now);
     const commandIds = effects.flatMap((effect) => (effect.type === 'command' ? [effect.value.id] : []));
     const linked = correlator.linkCommands(incident, commandIds);

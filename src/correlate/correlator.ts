@@ -153,13 +153,18 @@ export class Correlator {
     return this.#risks.get(subjectKey(subject));
   }
 
-  /** Sessions of an agent with an incident that is not closed and whose strongest signal names the tool. */
-  openSessionsOver(tenant: string, agentId: string, tool: string): number {
+  /**
+   * Sessions of an agent with an open incident that has a signal about the tool.
+   *
+   * @param since event time from which incidents count, epoch ms
+   */
+  openSessionsOver({ tenant, agentId }: Subject, tool: string, since: number): number {
     let sessions = 0;
     for (const [key, subject] of this.#known.entries()) {
       if (subject.tenant !== tenant || subject.agentId !== agentId) continue;
       const incident = this.#incidents.get(key);
-      if (incident?.status === 'open' && incident.signals.some((s) => s.tool === tool)) sessions++;
+      if (incident?.status !== 'open' || incident.openedAt < since) continue;
+      if (incident.signals.some((s) => s.tool === tool)) sessions++;
     }
     return sessions;
   }

@@ -1,5 +1,5 @@
 import type { CommandAction } from '../model/command.js';
-import type { Incident } from '../model/incident.js';
+import { SEVERITIES, type Incident, type Severity } from '../model/incident.js';
 
 /** What the response policy needs beside the incident itself. */
 export interface PolicyContext {
@@ -9,8 +9,12 @@ export interface PolicyContext {
   /** Automatic commands of this tenant in the last minute. */
   commandsLastMinute: number;
   maxCommandsPerMinute: number;
-  /** Other sessions of this agent with an incident over the same tool that are still open. */
+  /** From this severity on a session is revoked; below it, writes that gateways ask about are held. */
+  revokeFrom: Severity;
+  /** Sessions of this agent with an open incident over the same tool, lately. */
   sameToolSessions: number;
+  /** So many of them freeze the tool for the whole agent. */
+  freezeAfterSessions: number;
 }
 
 /** One command the policy wants, and whether it may go out by itself. */
@@ -22,9 +26,6 @@ export interface PlannedCommand {
   why: string;
 }
 
-/** Sessions in which the same tool was misused before the tool itself is frozen for the agent. */
-const FREEZE_AFTER_SESSIONS = 2;
-
 /**
  * What to do about an incident: a pure function, so that it can be shown before it is trusted.
  *
@@ -34,14 +35,15 @@ const FREEZE_AFTER_SESSIONS = 2;
  */
 export function planResponse(incident: Incident, context: PolicyContext): PlannedCommand[] {
   const plan: Omit<PlannedCommand, 'delivery'>[] = [];
-  if (incident.sessionId !== undefined) {
+  const isSevere = SEVERITIES.indexOf(incident.severity) >= SEVERITIES.indexOf(context.revokeFrom);
+  if (incident.sessionId !== undefined && isSevere) {
     plan.push({
       action: 'revoke-session',
       why: `risk ${incident.riskNats.toFixed(1)} nats, severity ${incident.severity}`,
     });
   }
   const tool = mainTool(incident);
-  if (tool !== undefined && context.sameToolSessions >= FREEZE_AFTER_SESSIONS) {
+  if (tool !== undefined && context.sameToolSessions >= context.freezeAfterSessions) {
     plan.push({ action: 'freeze-tool', tool, why: `misused in ${context.sameToolSessions} sessions of this agent` });
   }
   return plan.map((command, i) => ({ ...command, ...deliver(incident, context, i) }));

@@ -3,7 +3,7 @@ import { stableId } from '../lib/hash.js';
 import { StateTable } from '../lib/state-table.js';
 import type { Command, CommandEvent, CommandState, Restriction } from '../model/command.js';
 import type { Effect } from '../model/effect.js';
-import type { Incident } from '../model/incident.js';
+import type { Incident, Severity } from '../model/incident.js';
 import type { Acknowledgement, OperatorOrder } from '../model/log-record.js';
 import type { ToolCallObservation } from '../model/observation.js';
 import { mayFollow } from './lifecycle.js';
@@ -18,6 +18,8 @@ export interface ResponderOptions {
   acknowledgeMs: number;
   maxCommandsPerMinute: number;
   neverAct: readonly string[];
+  revokeFrom: Severity;
+  freezeAfterSessions: number;
   load: (key: string) => Uint8Array | undefined;
 }
 
@@ -78,6 +80,8 @@ export class Responder {
     const plan = planResponse(incident, {
       mode: this.#options.mode,
       neverAct: this.#options.neverAct,
+      revokeFrom: this.#options.revokeFrom,
+      freezeAfterSessions: this.#options.freezeAfterSessions,
       commandsLastMinute: recent.length,
       maxCommandsPerMinute: this.#options.maxCommandsPerMinute,
       sameToolSessions,

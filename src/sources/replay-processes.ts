@@ -53,6 +53,8 @@ const STOP_MS = 15_000;
 const SCORED_LIMIT_MS = 10 * 60_000;
 /** A replay squeezes weeks into minutes: the cap that protects a live fleet would only falsify the figures. */
 const COMMANDS_PER_MINUTE = 1_000_000;
+/** For the same reason a containment must not last for the rest of the recording: long enough for its session, ms. */
+const CONTAINMENT_MS = 2_000;
 
 /**
  * A whole replay with real processes: an observer with data and keys of its own in a temporary folder, the reference
@@ -159,7 +161,7 @@ type KeyName = Speaker | 'admin' | 'caller';
 /** Writes keys (0600) and the observer's configuration. */
 async function prepareObserver(
   dir: string,
-  { enforce, config: overrides, deadlineMs }: ReplayProcessesOptions,
+  { enforce, speed, config: overrides, deadlineMs }: ReplayProcessesOptions,
 ): Promise<{ keys: Record<KeyName, string>; config: string }> {
   const keys: Record<KeyName, string> = {
     'agent-runtime': newKey(),
@@ -181,7 +183,12 @@ async function prepareObserver(
     mode: enforce === 'none' ? 'observe' : 'act',
     http: { host: '127.0.0.1', port: 0 },
     keys: [...speakers, { id: 'admin', role: 'admin', secretFile: keyFile(dir, 'admin') }],
-    respond: { maxCommandsPerMinute: COMMANDS_PER_MINUTE },
+    respond: {
+      maxCommandsPerMinute: COMMANDS_PER_MINUTE,
+      // A gateway that only subscribes holds nothing by itself: every incident must reach it as a command.
+      revokeFrom: enforce === 'subscribe' ? 'medium' : 'high',
+      ...(speed === 'max' ? { containmentMs: CONTAINMENT_MS } : {}),
+    },
     ...(deadlineMs === undefined ? {} : { check: { deadlineMs } }),
   };
   for (const [group, value] of Object.entries(overrides ?? {})) {

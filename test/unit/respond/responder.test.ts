@@ -15,6 +15,8 @@ function responder(change: Partial<ResponderOptions> = {}): Responder {
     acknowledgeMs: 5_000,
     maxCommandsPerMinute: 20,
     neverAct: [],
+    revokeFrom: 'high',
+    freezeAfterSessions: 3,
     load: () => undefined,
     ...change,
   });
@@ -63,8 +65,13 @@ describe('Responder', () => {
     expect(commands(effects)).toMatchObject([{ state: 'proposed' }]);
   });
 
-  it('freezes a tool that was misused in two sessions', () => {
-    const effects = responder().onIncident(sampleIncident(), 2, NOW);
+  it('leaves a milder incident to holding', () => {
+    expect(responder().onIncident(sampleIncident({ severity: 'medium' }), 1, NOW)).toEqual([]);
+  });
+
+  it('freezes a tool that was misused in several sessions, not before', () => {
+    expect(commands(responder().onIncident(sampleIncident(), 2, NOW))).toMatchObject([{ action: 'revoke-session' }]);
+    const effects = responder().onIncident(sampleIncident(), 3, NOW);
     expect(commands(effects).map((c) => [c.action, c.tool])).toContainEqual(['freeze-tool', 'send_money']);
   });
 
