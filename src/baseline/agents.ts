@@ -93,17 +93,17 @@ export class Agents {
     return found.sort();
   }
 
+  /** What all of a tenant's agents have in common. */
   pool(tenant: string): AgentBaseline {
-    const key = JSON.stringify([tenant]);
-    let pool = this.#pools.get(key);
-    if (pool === undefined) this.#pools.set(key, (pool = new AgentBaseline(POOL_CAPS)));
-    return pool;
+    return this.#pools.get(JSON.stringify([tenant])) ?? this.#nothing;
   }
 
   learn(tenant: string, agentId: string, record: SessionRecord): void {
     this.change(tenant, agentId, (baseline) => baseline.learn(record, 1));
-    this.pool(tenant).learn(record, 1);
-    this.#pools.touch(JSON.stringify([tenant]));
+    const key = JSON.stringify([tenant]);
+    const pool = this.#pools.get(key) ?? new AgentBaseline(POOL_CAPS);
+    pool.learn(record, 1);
+    this.#pools.set(key, pool);
   }
 
   /** Changes an agent's baseline, made where it does not exist yet. */

@@ -67,16 +67,20 @@ export function outOfFold(sessions: readonly PastSession[], from: Calibrating): 
   return samples;
 }
 
-/** Thresholds for a budget from out-of-fold samples. */
+/**
+ * Thresholds for a budget from out-of-fold samples. None lies below -ln(budget): a history without any surprise would
+ * otherwise make an alarm of the first triviality. This can only take false alarms away.
+ */
 export function calibrationOf(samples: readonly OutOfFold[], budget: number, learnedSessions: number): Calibration {
   const { tail, agents, unknown } = levelledThresholds(samples, budget);
+  const threshold = (level: number) => Math.max(-Math.log(budget), level + tail.nats);
   return {
     budget,
     groups: tail.groups,
     strongestBudget: tail.strongestBudget,
     supported: tail.supported,
-    agents: new Map([...agents].map(([agentId, level]) => [agentId, level + tail.nats])),
-    unknownNats: unknown + tail.nats,
+    agents: new Map([...agents].map(([agentId, level]) => [agentId, threshold(level)])),
+    unknownNats: threshold(unknown),
     learnedSessions,
   };
 }

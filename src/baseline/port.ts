@@ -1,0 +1,46 @@
+import type { HistoryLimits } from './history.js';
+import type { Prior } from './prior.js';
+
+export type { Threshold } from './thresholds.js';
+
+/** `frozen`: nothing is learned. `vouched`: an operator vouches for the traffic, flagged sessions are learned too. */
+export type LearningMode = 'on' | 'frozen' | 'vouched';
+
+/** What becomes of a closed session. */
+export type SessionOutcome = 'learn' | 'discard' | { quarantine: string };
+
+export interface ClosedResult {
+  learned: boolean;
+  /** The tenant's thresholds were computed anew. */
+  calibrated: boolean;
+  /** Sessions the agent's baseline rests on now. */
+  agentSessions: number;
+}
+
+export interface RegistryOptions {
+  /** Per-install secret, 32 bit: the one that keyed the observations' hashes. */
+  seed: number;
+  /** Share of clean sessions that may alarm. */
+  budget: number;
+  prior: Prior;
+  /** History: 256 sessions an agent and 4,096 a tenant unless said otherwise. */
+  limits: Partial<HistoryLimits> & { maxAgents: number; maxSessions: number };
+  load: (key: string) => Uint8Array | undefined;
+  /** Everything the store holds under a prefix. */
+  entries: (prefix: string) => Iterable<{ key: string; value: Uint8Array }>;
+}
+
+/** Counters since the start, and sizes now. */
+export interface RegistryStats {
+  agents: number;
+  /** Agents whose baseline gave way to newer ones. */
+  agentsDropped: number;
+  openSessions: number;
+  /** Sessions that gave way to newer ones, unlearned. */
+  sessionsEvicted: number;
+  /** Closed sessions that were not learned. */
+  sessionsDiscarded: number;
+  incidentsInQuarantine: number;
+  /** Quarantined sessions or incidents that found no room. */
+  quarantineDropped: number;
+}
