@@ -29,6 +29,8 @@ export class Agents {
   readonly #pools: StateTable<AgentBaseline>;
   readonly #known: BoundedMap<string, { tenant: string; agentId: string }>;
   readonly #nothing = new AgentBaseline(AGENT_CAPS);
+  /** The key of the agent asked for last. */
+  #latest = { tenant: '', agentId: '', text: '' };
   #learned = 0;
 
   /** @param onDrop told of each agent that is pushed out */
@@ -77,7 +79,10 @@ export class Agents {
   }
 
   find(tenant: string, agentId: string): AgentBaseline | undefined {
-    const key = keyOf(tenant, agentId);
+    if (this.#latest.agentId !== agentId || this.#latest.tenant !== tenant || this.#latest.text === '') {
+      this.#latest = { tenant, agentId, text: keyOf(tenant, agentId) };
+    }
+    const key = this.#latest.text;
     return this.#known.peek(key) === undefined ? undefined : this.#agents.get(key)?.baseline;
   }
 

@@ -1,5 +1,6 @@
 import type { Assessment } from '../detect/port.js';
-import type { CallObservation, Observation } from '../model/observation.js';
+import type { Observation } from '../model/observation.js';
+import type { AgentBaseline } from './agent-baseline.js';
 import type { Agents } from './agents.js';
 import { riskTerms } from './evidence.js';
 import { RequestExpectation } from './expectation.js';
@@ -46,7 +47,7 @@ export class Assessor {
     if (observation.kind !== 'tool_attempt' && observation.kind !== 'tool_call') return assessment;
     if (call === undefined || session.isRepeated(call, this.#reader.fingerprint(call))) return assessment;
     const pool = this.#agents.pool(observation.tenant);
-    const expectation = this.#expect(observation, session);
+    const expectation = this.#expect(own, pool, session);
     const measuring = { own, pool, session: session.scoring, expectation };
     const x = measureCall(measuring, call);
     const terms = riskTerms(x);
@@ -65,9 +66,7 @@ export class Assessor {
   }
 
   /** One look-up per user turn, until the baselines change: the same after a restart as without one. */
-  #expect({ tenant, agentId }: CallObservation, session: SessionState): RequestExpectation {
-    const own = this.#agents.read(tenant, agentId);
-    const pool = this.#agents.pool(tenant);
+  #expect(own: AgentBaseline, pool: AgentBaseline, session: SessionState): RequestExpectation {
     const { requestVersion } = session.scoring;
     const held = this.#expectations.get(session);
     if (

@@ -13,6 +13,8 @@ export interface SessionKey {
 export class OpenSessions {
   readonly #table: StateTable<SessionState>;
   readonly #known: BoundedMap<string, true>;
+  /** The key of the latest session: an observation asks for its session several times over. */
+  #latest = { tenant: '', agentId: '', sessionId: '', text: '' };
   #touches = 0;
 
   constructor({ maxSessions, load }: { maxSessions: number; load: (key: string) => Uint8Array | undefined }) {
@@ -41,13 +43,13 @@ export class OpenSessions {
   }
 
   find(key: SessionKey): SessionState | undefined {
-    const text = keyOf(key);
+    const text = this.#keyOf(key);
     return this.#known.peek(text) === undefined ? undefined : this.#table.get(text);
   }
 
   /** The session, begun where it is new, and marked as the latest to change. */
   change(key: SessionKey): SessionState {
-    const text = keyOf(key);
+    const text = this.#keyOf(key);
     const session = this.find(key) ?? new SessionState({ ...key, sessionId: key.sessionId ?? '' });
     session.touched = ++this.#touches;
     this.#table.set(text, session);
@@ -56,7 +58,7 @@ export class OpenSessions {
   }
 
   close(key: SessionKey): SessionState | undefined {
-    const text = keyOf(key);
+    const text = this.#keyOf(key);
     const session = this.find(key);
     this.#known.delete(text);
     if (session !== undefined) this.#table.delete(text);
@@ -73,6 +75,19 @@ export class OpenSessions {
 
   drain(puts: { key: string; value: Uint8Array }[], deletes: string[]): void {
     this.#table.drain(puts, deletes);
+  }
+
+  #keyOf({ tenant, agentId, sessionId = '' }: SessionKey): string {
+    const latest = this.#latest;
+    if (
+      latest.sessionId !== sessionId ||
+      latest.agentId !== agentId ||
+      latest.tenant !== tenant ||
+      latest.text === ''
+    ) {
+      this.#latest = { tenant, agentId, sessionId, text: keyOf({ tenant, agentId, sessionId }) };
+    }
+    return this.#latest.text;
   }
 }
 

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AGENT_CAPS, AgentBaseline } from '../../../src/baseline/agent-baseline.js';
 import type { SessionRecord } from '../../../src/baseline/facts.js';

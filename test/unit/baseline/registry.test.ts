@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { MEASURES } from '../../../src/baseline/measures.js';
 import { BaselineRegistry } from '../../../src/baseline/registry.js';
