@@ -19,6 +19,7 @@ const EXPECTED = new Set([
   'UsageError',
   'DetectorError',
   'DirectoryHeldError',
+  'ListenError',
   'RecordedDataError',
   'ReplayError',
 ]);

@@ -16,7 +16,12 @@ export interface HttpServer {
   close(graceMs?: number): Promise<void>;
 }
 
-/** Serves the API. Resolves when it listens; rejects when it cannot, for example because the port is taken. */
+/** The address cannot be listened on; the message says why and what to change. */
+export class ListenError extends Error {
+  override name = 'ListenError';
+}
+
+/** Serves the API. Resolves when it listens. @throws ListenError when it cannot, for example because the port is taken */
 export async function listen(api: Api, at: { host: string; port: number }): Promise<HttpServer> {
   const server = createAdaptorServer({
     fetch: api.app.fetch,
@@ -30,9 +35,10 @@ export async function listen(api: Api, at: { host: string; port: number }): Prom
   });
   if (!(server instanceof Server)) throw new TypeError('expected a plain HTTP server');
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
+    const onError = (error: Error) => reject(listenError(error, at));
+    server.once('error', onError);
     server.listen(at.port, at.host, () => {
-      server.off('error', reject);
+      server.off('error', onError);
       resolve();
     });
   });
@@ -40,6 +46,18 @@ export async function listen(api: Api, at: { host: string; port: number }): Prom
   const port = typeof address === 'object' && address !== null ? address.port : at.port;
   const host = at.host.includes(':') ? `[${at.host}]` : at.host;
   return { port, url: `http://${host}:${port}`, close: (graceMs = 5_000) => close(server, api, graceMs) };
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'another program listens there; stop it, or set another http.port',
+  EACCES: 'this user may not use that port; set an http.port above 1023',
+  EADDRNOTAVAIL: 'this machine has no such address; set http.host to one of its own',
+  ENOTFOUND: 'no address is known for that name; set http.host to an address of this machine',
+};
+
+function listenError(error: Error, { host, port }: { host: string; port: number }): ListenError {
+  const reason = ('code' in error ? REASONS[String(error.code)] : undefined) ?? error.message;
+  return new ListenError(`cannot listen on ${host}:${port}: ${reason}`, { cause: error });
 }
 
 async function close(server: Server, api: Api, graceMs: number): Promise<void> {
