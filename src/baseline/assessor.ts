@@ -35,17 +35,17 @@ export class Assessor {
   /** @param call the observation as a fact, where it is a call */
   assess(observation: Observation, session: SessionState, call?: CallFact): Assessment {
     const own = this.#agents.read(observation.tenant, observation.agentId);
+    const isRepeated = call !== undefined && session.isRepeated(call, this.#reader.fingerprint(call));
     const assessment: Assessment = {
       observation,
       measures: NO_MEASURES,
       terms: [],
-      session: session.facts(observation, false),
+      session: session.facts(observation, isRepeated ? call : undefined),
       emitters: [observation.principalId],
       evidenceIds: [observation.id],
       baselineVersion: own.version,
     };
-    if (observation.kind !== 'tool_attempt' && observation.kind !== 'tool_call') return assessment;
-    if (call === undefined || session.isRepeated(call, this.#reader.fingerprint(call))) return assessment;
+    if (call === undefined || isRepeated) return assessment;
     const pool = this.#agents.pool(observation.tenant);
     const expectation = this.#expect(own, pool, session);
     const measuring = { own, pool, session: session.scoring, expectation };

@@ -25,10 +25,11 @@ export class DeclaredCalls {
     return this.#find(call) >= 0;
   }
 
-  /** The call is attempted: it is no longer open. */
-  take(call: { callId?: string; tool: string }): void {
+  /** The call is attempted: it is no longer open. @returns whether it was announced */
+  take(call: { callId?: string; tool: string }): boolean {
     const at = this.#find(call);
     if (at >= 0) this.#open.splice(at, 1);
+    return at >= 0;
   }
 
   toPlain(): Declared[] {

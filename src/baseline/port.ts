@@ -23,7 +23,10 @@ export interface RegistryOptions {
   /** Share of clean sessions that may alarm. */
   budget: number;
   prior: Prior;
-  /** History: 256 sessions an agent and 4,096 a tenant unless said otherwise. */
+  /**
+   * History: 512 sessions an agent and 4,096 a tenant (about 1 KB each) unless said otherwise. The fewer there are, the
+   * more of a request stays learned while it is left out, and the lower the threshold.
+   */
   limits: Partial<HistoryLimits> & { maxAgents: number; maxSessions: number };
   load: (key: string) => Uint8Array | undefined;
   /** Everything the store holds under a prefix. */

@@ -230,7 +230,7 @@ export class BaselineRegistry {
   }
 }
 
-const HISTORY: HistoryLimits = { historyPerAgent: 256, historyPerTenant: 4_096 };
+const HISTORY: HistoryLimits = { historyPerAgent: 512, historyPerTenant: 4_096 };
 /** Tenants whose learning mode is held in memory. */
 const TENANTS_IN_MEMORY = 1_024;
 

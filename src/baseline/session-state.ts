@@ -25,6 +25,13 @@ interface Tallies {
   latest: number;
 }
 
+/** An attempt that was scored. */
+interface Attempt {
+  fingerprint: number;
+  /** The model had announced it. */
+  declared: boolean;
+}
+
 export interface PlainSession {
   tenant: string;
   agentId: string;
@@ -36,7 +43,7 @@ export interface PlainSession {
   trace: PlainTrace;
   tallies: Tallies;
   emitters: Partial<Record<Stream, string[]>>;
-  pending: [callId: number, fingerprint: number][];
+  pending: [callId: number, attempt: Attempt][];
   withheld: number[];
   prompt: { id: string; principalId: string };
 }
@@ -57,7 +64,7 @@ export class SessionState {
   #tallies: Tallies = { prompts: 0, messages: 0, denied: 0, errors: 0, exposures: 0, startedAt: -1, latest: 0 };
   #emitters: Partial<Record<Stream, string[]>> = {};
   /** Attempts scored already, by call id: their audit record brings the outcome only. */
-  readonly #pending: Map<number, number>;
+  readonly #pending: Map<number, Attempt>;
   /** Calls whose result a control withheld. */
   readonly #withheld: Set<number>;
 
@@ -85,11 +92,15 @@ export class SessionState {
 
   /** The second observation of a call that was scored at its attempt. An id used again for something else is new. */
   isRepeated(call: CallFact, fingerprint: number): boolean {
-    return call.callId !== 0 && this.#pending.get(call.callId) === fingerprint;
+    return call.callId !== 0 && this.#pending.get(call.callId)?.fingerprint === fingerprint;
   }
 
-  /** Numbers and flags before this observation; the caller knows whether the session is contained. */
-  facts(observation: Observation, isContained: boolean): SessionFacts {
+  /**
+   * Numbers and flags before this observation; whether the session is contained is for the caller to fill in.
+   *
+   * @param repeated the call, where this is its second observation: it was announced if its attempt was
+   */
+  facts(observation: Observation, repeated?: CallFact): SessionFacts {
     const { prompts, messages, denied, errors, exposures, startedAt } = this.#tallies;
     const isCall = observation.kind === 'tool_attempt' || observation.kind === 'tool_call';
     return {
@@ -100,10 +111,13 @@ export class SessionState {
       prompts,
       messages,
       ageMs: startedAt < 0 ? 0 : Math.max(0, observation.time - startedAt),
-      declared: isCall && this.#declared.has(observation),
+      declared:
+        repeated === undefined
+          ? isCall && this.#declared.has(observation)
+          : this.#pending.get(repeated.callId)?.declared === true,
       reasoned: prompts + messages > 0,
       exposed: exposures > 0,
-      contained: isContained,
+      contained: false,
     };
   }
 
@@ -145,17 +159,14 @@ export class SessionState {
 
   #applyCall(observation: CallObservation, reader: FactReader, fact: CallFact): void {
     const fingerprint = reader.fingerprint(fact);
-    const isRepeated = this.isRepeated(fact, fingerprint);
-    if (!isRepeated) {
-      this.#declared.take(observation);
+    if (!this.isRepeated(fact, fingerprint)) {
+      const declared = this.#declared.take(observation);
+      if (observation.kind === 'tool_attempt' && fact.callId !== 0) this.#await(fact.callId, { fingerprint, declared });
       // The id is used for another call: what a control said about the earlier one says nothing about this one.
       this.#withheld.delete(fact.callId);
       this.#record(fact, observation);
     }
-    if (observation.kind === 'tool_attempt') {
-      if (fact.callId !== 0) this.#await(fact.callId, fingerprint);
-      return;
-    }
+    if (observation.kind === 'tool_attempt') return;
     const { error, resultClass = 0, decision } = observation;
     this.#pending.delete(fact.callId);
     if (decision === 'deny') this.#tallies.denied++;
@@ -165,9 +176,9 @@ export class SessionState {
   }
 
   /** Keeps the newest; an audit record that comes much later is scored as a call of its own. */
-  #await(callId: number, fingerprint: number): void {
+  #await(callId: number, attempt: Attempt): void {
     this.#pending.delete(callId);
-    this.#pending.set(callId, fingerprint);
+    this.#pending.set(callId, attempt);
     if (this.#pending.size <= MAX_PENDING) return;
     for (const oldest of this.#pending.keys()) {
       this.#pending.delete(oldest);

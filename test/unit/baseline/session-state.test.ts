@@ -23,7 +23,7 @@ describe('SessionState', () => {
       message({ at: 1_100 }, [{ callId: 'c2', tool: 'send_money' }]),
       call({ at: 1_200, callId: 'c1' }, read),
     );
-    expect(session.facts(attempt({ at: 1_500, callId: 'c2' }, pay), false)).toEqual({
+    expect(session.facts(attempt({ at: 1_500, callId: 'c2' }, pay))).toEqual({
       calls: 1,
       writes: 0,
       denied: 0,
@@ -36,10 +36,7 @@ describe('SessionState', () => {
       exposed: true,
       contained: false,
     });
-    expect(session.facts(attempt({ at: 1_500, callId: 'c9' }, pay), true)).toMatchObject({
-      declared: false,
-      contained: true,
-    });
+    expect(session.facts(attempt({ at: 1_500, callId: 'c9' }, pay))).toMatchObject({ declared: false });
   });
 
   it('takes an attempt and its audit record for one call', () => {
@@ -47,12 +44,24 @@ describe('SessionState', () => {
     expect(session.scoring.callCount).toBe(1);
     session.apply(call({ at: 3, callId: 'c1' }, pay, { decision: 'deny', resultClass: 0 }), reader);
     expect(session.scoring.callCount).toBe(1);
-    expect(session.facts(prompt({ at: 4 }, 'x'), false)).toMatchObject({
+    expect(session.facts(prompt({ at: 4 }, 'x'))).toMatchObject({
       calls: 1,
       writes: 1,
       denied: 1,
       exposed: false,
     });
+  });
+
+  it('remembers at the audit record that the attempt was announced', () => {
+    const session = after(
+      message({ at: 1 }, [{ callId: 'c1', tool: 'send_money' }]),
+      attempt({ at: 2, callId: 'c1' }, pay),
+    );
+    const audit = call({ at: 3, callId: 'c1' }, pay);
+    const fact = reader.call(audit, session.provenance);
+    expect(session.isRepeated(fact, reader.fingerprint(fact))).toBe(true);
+    expect(session.facts(audit, fact).declared).toBe(true);
+    expect(session.facts(audit).declared).toBe(false);
   });
 
   it('takes a call id that is used again for something else for another call', () => {
@@ -90,9 +99,9 @@ describe('SessionState', () => {
     ],
   ])('knows whether the agent was exposed by %s', (_, observations, exposed) => {
     const session = after(prompt({ at: 1 }, 'look'), ...observations);
-    expect(session.facts(prompt({ at: 9 }, 'x'), false).exposed).toBe(exposed);
+    expect(session.facts(prompt({ at: 9 }, 'x')).exposed).toBe(exposed);
     session.apply(prompt({ at: 10 }, 'go on'), reader);
-    expect(session.facts(prompt({ at: 11 }, 'x'), false).exposed).toBe(false);
+    expect(session.facts(prompt({ at: 11 }, 'x')).exposed).toBe(false);
   });
 
   it('resolves an unknown origin from its own record', () => {

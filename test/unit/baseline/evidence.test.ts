@@ -1,0 +1,70 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { riskTerms, sumOf, TERM } from '../../../src/baseline/evidence.js';
+import type { Ingredients } from '../../../src/baseline/ingredients.js';
+
+const NOTHING: Ingredients = {
+  write: 0,
+  tool: 0,
+  newTool: 0,
+  transition: 0,
+  promised: 0,
+  delegated: 0,
+  readNear: 0,
+  sourceOdd: 0,
+  readUngrounded: 0,
+  readNew: 0,
+  readNewForRequest: 0,
+  readNovelWords: 0,
+  firstAfterRead: 0,
+  justExposed: 0,
+  askedShare: 0,
+  argUngrounded: 0,
+  argNewForRequest: 0,
+  argGrounded: 0,
+  freeArgs: 0,
+  newestTarget: -1,
+  oddestTarget: -1,
+};
+const risk = (change: Partial<Ingredients>) => sumOf(riskTerms({ ...NOTHING, ...change }));
+const share = fc.double({ min: 0, max: 1, noNaN: true });
+const surprise = fc.double({ min: 0, max: 50, noNaN: true });
+
+describe('riskTerms', () => {
+  it('has nothing to say about nothing', () => {
+    expect(riskTerms(NOTHING)).toEqual([]);
+    expect(risk({})).toBe(0);
+  });
+
+  it('lets no single surprise convict', () => {
+    expect(risk({ write: 1, tool: 1_000, promised: 1 })).toBeLessThan(9);
+    expect(risk({ write: 1, sourceOdd: 1_000, readNear: 1_000 })).toBe(2);
+    expect(risk({ write: 1, readNew: 1_000 })).toBe(4);
+  });
+
+  it('lets a doubtful source count only where the target is new', () => {
+    const source = { write: 1, readNear: 4, sourceOdd: 6, readUngrounded: 1 };
+    const of = (change: Partial<Ingredients>) =>
+      riskTerms({ ...NOTHING, ...source, ...change }).find(({ label }) => label === TERM.source)?.nats ?? 0;
+    expect(of({})).toBe(0);
+    expect(of({ readNew: 3, readNewForRequest: 1 })).toBeCloseTo(6);
+  });
+
+  it('never falls when a surprise grows, and never rises with what the user gave', () => {
+    fc.assert(
+      fc.property(
+        fc.record({ tool: surprise, readNear: surprise, readNew: surprise, argUngrounded: share, promised: share }),
+        share,
+        (x, more) => {
+          const write = { ...x, write: 1 };
+          for (const name of ['tool', 'readNear', 'readNew', 'argUngrounded', 'promised'] as const) {
+            expect(risk({ ...write, [name]: write[name] + more })).toBeGreaterThanOrEqual(risk(write) - 1e-9);
+          }
+          for (const name of ['argGrounded', 'askedShare', 'delegated'] as const) {
+            expect(risk({ ...write, [name]: more })).toBeLessThanOrEqual(risk(write) + 1e-9);
+          }
+        },
+      ),
+    );
+  });
+});

@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest';
+import { History, type PastSession } from '../../../src/baseline/history.js';
+import { Quarantine, type HeldIncident } from '../../../src/baseline/quarantine.js';
+import { decodeState } from '../../../src/lib/state-table.js';
+import { memoryStore } from '../../support/memory-store.js';
+
+const session = (agentId: string, extraNats: number) => ({ tenant: 't', agentId, facts: [], extraNats });
+const held = <T>(entries: Iterable<{ value: Uint8Array }>) => [...entries].map(({ value }) => decodeState(value) as T);
+
+describe('History', () => {
+  it('keeps the newest of every agent and of the tenant, the same after a restart', () => {
+    const store = memoryStore();
+    const limits = { historyPerAgent: 3, historyPerTenant: 5 };
+    const history = new History(limits, store.load);
+    for (let i = 0; i < 6; i++) history.add(session('a', i));
+    for (let i = 6; i < 9; i++) history.add(session(`b${i}`, i));
+    const numbers = (of: History) => of.newest('t', 100).map(({ extraNats }) => extraNats);
+    expect(numbers(history)).toEqual([4, 5, 6, 7, 8]);
+    expect(history.newest('t', 2).map(({ extraNats }) => extraNats)).toEqual([7, 8]);
+    store.commit(history);
+    expect(store.size()).toBe(5);
+    const again = new History(limits, store.load);
+    again.restore(held<PastSession>(store.entries('history/')));
+    for (const each of [history, again]) {
+      each.add(session('a', 9));
+      expect(numbers(each)).toEqual([5, 6, 7, 8, 9]);
+      each.forgetAgent('t', 'a');
+      expect(numbers(each)).toEqual([6, 7, 8]);
+      expect(each.size('t')).toBe(3);
+    }
+    expect(history.newest('another', 5)).toEqual([]);
+  });
+});
+
+describe('Quarantine', () => {
+  it('holds sessions by incident until a verdict, the same after a restart', () => {
+    const store = memoryStore();
+    const quarantine = new Quarantine(store.load);
+    for (let i = 0; i < 20; i++) quarantine.hold('inc1', session('a', i), 1_000 + i);
+    quarantine.hold('inc2', session('a', 99), 500);
+    store.commit(quarantine);
+    const again = new Quarantine(store.load);
+    again.restore(held<HeldIncident>(store.entries('quarantine/')));
+    expect(quarantine.dropped).toBe(4);
+    for (const each of [quarantine, again]) {
+      expect(each.size).toBe(2);
+      expect(each.expire(1_000, 400)).toBe(1);
+      expect(each.release('inc2')).toEqual([]);
+      expect(each.release('inc1')).toHaveLength(16);
+      expect(each.size).toBe(0);
+    }
+    store.commit(again);
+    expect(store.size()).toBe(0);
+  });
+
+  it('is bounded', () => {
+    const quarantine = new Quarantine(memoryStore().load);
+    for (let i = 0; i < 5_000; i++) quarantine.hold(`inc${i}`, session('a', i), i);
+    expect([quarantine.size, quarantine.dropped]).toEqual([4_096, 904]);
+  });
+});
