@@ -19,7 +19,7 @@ export interface Ingredients {
   promised: number;
   /** Share of write targets that such requests leave to what is read. */
   delegated: number;
-  /** The rest but the last four is the most over the targets that came from what was read. */
+  /** The rest but the last five is the most over the targets that came from what was read. */
   readNear: number;
   sourceOdd: number;
   readUngrounded: number;
@@ -37,7 +37,9 @@ export interface Ingredients {
   argGrounded: number;
   /** The same for a write without targets, where the words of its arguments must stand in for them. */
   freeArgs: number;
-  /** Target with the highest `readNew`, and the one with the oddest origin; -1 where there is none. */
+  /** Surprise of the newest target that the user did not ask for, wherever it came from. Shown, not part of the risk. */
+  newest: number;
+  /** The target it belongs to, and the one with the oddest origin; -1 where there is none. */
   newestTarget: number;
   oddestTarget: number;
 }
@@ -75,13 +77,22 @@ export function measureCall(from: Measuring, call: CallFact): Ingredients {
     argNewForRequest: shares.newForRequest,
     argGrounded: shares.grounded,
     freeArgs: write && call.targets.length === 0 ? shares.ungrounded + (2 / 3) * shares.newForRequest : 0,
+    newest: 0,
     newestTarget: -1,
     oddestTarget: -1,
   };
   call.targets.forEach((target, i) => {
     const cls = originClass(target.origin);
-    if (cls === 'asked') x.askedShare += 1 / call.targets.length;
-    else if (cls === 'read') measureReadTarget(from, call, i, x);
+    if (cls === 'asked') {
+      x.askedShare += 1 / call.targets.length;
+      return;
+    }
+    const novelty = valueNovelty(own, target);
+    if (x.newestTarget < 0 || novelty > x.newest) {
+      x.newestTarget = i;
+      x.newest = novelty;
+    }
+    if (cls === 'read') measureReadTarget(from, { call, i, novelty }, x);
   });
   return x;
 }
@@ -100,16 +111,18 @@ function promised({ own, session, expectation }: Measuring, tool: number): numbe
   return Math.exp(-least);
 }
 
-function measureReadTarget(from: Measuring, call: CallFact, i: number, x: Ingredients): void {
-  const { own, session, expectation } = from;
+function measureReadTarget(
+  from: Measuring,
+  { call, i, novelty }: { call: CallFact; i: number; novelty: number },
+  x: Ingredients,
+): void {
+  const { session, expectation } = from;
   const target = call.targets[i];
   if (target === undefined) return;
   const places = placesOf(call, target);
   const near = nats(expectation.originRate(places.own, 'read', readRate(from, places)));
   const odd = target.source === 0 ? 0 : sourceSurprise(from, places, target.source);
-  const novelty = valueNovelty(own, target);
   if (x.oddestTarget < 0 || Math.max(near, odd) > Math.max(x.readNear, x.sourceOdd)) x.oddestTarget = i;
-  if (x.newestTarget < 0 || novelty > x.readNew) x.newestTarget = i;
   x.readNear = Math.max(x.readNear, near);
   x.sourceOdd = Math.max(x.sourceOdd, odd);
   x.readNew = Math.max(x.readNew, novelty);

@@ -44,9 +44,9 @@ export function callMeasures(
   }));
   const newest = call.targets[x.newestTarget];
   const samples = newest === undefined ? 0 : own.valuesByKind.get(newest.kind);
-  add('newTarget', x.readNew, samples, () => ({
+  add('newTarget', x.newest, samples, () => ({
     observed: `${newest?.kindName ?? 'target'} in ${fieldOf(call, x.newestTarget)} of ${tool}: never seen for this agent`,
-    expected: `a new one in ${percent(x.readNew)} of ${samples} cases`,
+    expected: `a new one in ${percent(x.newest)} of ${samples} cases`,
   }));
   const oddest = call.targets[x.oddestTarget];
   const origins = oddest === undefined ? 0 : pool.origins.get(placesOf(call, oddest).general);
