@@ -23,6 +23,7 @@ const NOTHING: Ingredients = {
   argNewForRequest: 0,
   argGrounded: 0,
   freeArgs: 0,
+  newest: 0,
   newestTarget: -1,
   oddestTarget: -1,
 };
