@@ -97,7 +97,7 @@ export async function openCaseWorld(config: Config): Promise<CaseWorld> {
     scored: ({ signals }) => raised.push(...signals),
     windowScored: (_window, signals) => raised.push(...signals),
   });
-  const take = async (step: CaseStep): Promise<void> => {
+  const log = async (step: CaseStep): Promise<void> => {
     if ('record' in step) {
       const { refused } = await trial.feed([step.record]);
       const [first] = refused;
@@ -106,6 +106,9 @@ export async function openCaseWorld(config: Config): Promise<CaseWorld> {
       const { records } = trial.core.intake.prepareAttempt(step.check, SPEAKERS.action);
       await trial.core.log.append(records);
     }
+  };
+  const take = async (step: CaseStep): Promise<void> => {
+    await log(step);
     await trial.core.settled();
   };
   const collect = async (work: Promise<void>): Promise<Signal[]> => {
@@ -117,7 +120,8 @@ export async function openCaseWorld(config: Config): Promise<CaseWorld> {
     learn: async (session) => {
       // All cases start cold, and what they learn from is clean by definition.
       await trial.activate('learning', 'vouched');
-      for (const step of session) await take(step);
+      // All at once: they share commits, and the log keeps their order.
+      await Promise.all(session.map(log));
       await trial.endSessions();
       await trial.activate('learning', 'on');
     },

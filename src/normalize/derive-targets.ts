@@ -1,5 +1,5 @@
 import type { Target } from '../model/observation.js';
-import { isDateOrTime } from '../lib/text/leaf-text.js';
+import { isDateOrTime } from '../lib/text/date-or-time.js';
 import { mentionedWords } from '../lib/text/words.js';
 import { valueHash } from './derive.js';
 import { cutText, foldText, visibleText } from './fold-text.js';
