@@ -59,19 +59,26 @@ export class Correlator {
   readonly #incidents: StateTable<Incident>;
   /** Keys of known incidents, least recently changed first. */
   readonly #known: BoundedMap<string, Subject>;
+  /** The same keys by agent: a flood of incidents must not make every further one a search through all. */
+  readonly #byAgent = new Map<string, Set<string>>();
   readonly #timeline: CorrelatorOptions['timeline'];
 
   constructor(options: CorrelatorOptions) {
     this.#risks = new StateTable({ prefix: 'risk/', capacity: options.capacity, load: options.load });
     this.#incidents = new StateTable({ prefix: 'incident/', capacity: options.maxIncidents, load: options.load });
-    this.#known = new BoundedMap(options.maxIncidents, (key) => this.#incidents.delete(key));
+    this.#known = new BoundedMap(options.maxIncidents, (key, subject) => {
+      this.#incidents.delete(key);
+      const own = this.#byAgent.get(agentKey(subject));
+      own?.delete(key);
+      if (own?.size === 0) this.#byAgent.delete(agentKey(subject));
+    });
     this.#timeline = options.timeline;
   }
 
   /** Takes up the incidents that the store holds, after a restart. */
   restore(incidents: Iterable<Incident>): void {
     const ordered = [...incidents].sort((a, b) => a.updatedAt - b.updatedAt || (a.id < b.id ? -1 : 1));
-    for (const incident of ordered) this.#known.set(incidentKey(incident.tenant, incident.id), subjectOf(incident));
+    for (const incident of ordered) this.#know(incidentKey(incident.tenant, incident.id), subjectOf(incident));
   }
 
   observe(evidence: Evidence): Correlation {
@@ -158,10 +165,9 @@ export class Correlator {
    *
    * @param since event time from which incidents count, epoch ms
    */
-  openSessionsOver({ tenant, agentId }: Subject, tool: string, since: number): number {
+  openSessionsOver(subject: Subject, tool: string, since: number): number {
     let sessions = 0;
-    for (const [key, subject] of this.#known.entries()) {
-      if (subject.tenant !== tenant || subject.agentId !== agentId) continue;
+    for (const key of this.#byAgent.get(agentKey(subject)) ?? []) {
       const incident = this.#incidents.get(key);
       if (incident?.status !== 'open' || incident.openedAt < since) continue;
       if (incident.signals.some((s) => s.tool === tool)) sessions++;
@@ -219,7 +225,15 @@ export class Correlator {
   #store(incident: Incident): void {
     const key = incidentKey(incident.tenant, incident.id);
     this.#incidents.set(key, incident);
-    this.#known.set(key, subjectOf(incident));
+    this.#know(key, subjectOf(incident));
+  }
+
+  #know(key: string, subject: Subject): void {
+    const agent = agentKey(subject);
+    const own = this.#byAgent.get(agent);
+    if (own === undefined) this.#byAgent.set(agent, new Set([key]));
+    else own.add(key);
+    this.#known.set(key, subject);
   }
 }
 
@@ -239,6 +253,10 @@ function subjectOf(incident: Incident): Subject {
 
 function subjectKey(subject: Subject): string {
   return JSON.stringify([subject.tenant, subject.agentId, subject.sessionId ?? '']);
+}
+
+function agentKey({ tenant, agentId }: Subject): string {
+  return JSON.stringify([tenant, agentId]);
 }
 
 function incidentKey(tenant: string, id: string): string {
