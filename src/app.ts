@@ -5,7 +5,8 @@ import type { Config } from './config.js';
 import { openCore, type Core } from './core.js';
 import type { Clock } from './lib/clock.js';
 import { truncatablePosition } from './log/retention.js';
-import { openStore, type Store } from './store/store.js';
+import { StoreLink } from './store/store-link.js';
+import { openStore } from './store/store.js';
 import { StoringReader } from './store/storing-reader.js';
 import { prepareKeys } from './api/first-keys.js';
 import type { Logger } from './telemetry/logger.js';
@@ -64,24 +65,31 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
     });
     closers.push(core.close);
 
-    const store = await openStore({
-      ...config.clickhouse,
-      password: config.clickhouse.passwordEnv === undefined ? '' : (env[config.clickhouse.passwordEnv] ?? ''),
-      dataDir: config.dataDir,
+    const link = new StoreLink({
+      open: () =>
+        openStore({
+          ...config.clickhouse,
+          password: config.clickhouse.passwordEnv === undefined ? '' : (env[config.clickhouse.passwordEnv] ?? ''),
+          dataDir: config.dataDir,
+          clock,
+          onNotice: (level, message) => logger[level](message),
+        }),
+      read: ({ writer }) => new StoringReader({ log: core.log, store: core.store, inserter: writer, clock }),
       clock,
       onNotice: (level, message) => logger[level](message),
+      onFatal: (error) => {
+        logger.fatal({ error: String(error) }, 'the database cannot be used');
+        fail(error);
+      },
     });
-    closers.push(store.close);
-    const storing = new StoringReader({ log: core.log, store: core.store, inserter: store.writer, clock });
-    storing.start();
-    closers.push(() => storing.stop());
+    link.start();
+    closers.push(() => link.stop());
     closers.push(async () => {
       await core.settled();
-      await storing.drain({ log: core.log.head, outbox: core.store.outboxHead }, DRAIN_MS);
+      await link.drain({ log: core.log.head, outbox: core.store.outboxHead }, DRAIN_MS);
     });
 
-    const stopTimers = startTimers({ core, storing, config, clock, logger });
-    closers.push(stopTimers);
+    closers.push(startTimers({ core, link, config, clock, logger }));
 
     const api = createApi({
       keys,
@@ -97,7 +105,7 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
           order: async (value) => void (await core.record({ type: 'order', value })),
           activate: async (value) => void (await core.record({ type: 'activation', value })),
         },
-        status: { status: () => statusOf(core, storing, store, config), ready: () => true },
+        status: { status: () => statusOf(core, link, config), ready: () => true },
         clock,
       },
       onUnexpected: (error, request) =>
@@ -114,30 +122,30 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
 
 interface TimerParts {
   core: Core;
-  storing: StoringReader;
+  link: StoreLink;
   config: Config;
   clock: Clock;
   logger: Logger;
 }
 
 /** Ticks into the log, and lets go of what every reader has passed. */
-function startTimers({ core, storing, config, clock, logger }: TimerParts): () => Promise<void> {
+function startTimers({ core, link, config, clock, logger }: TimerParts): () => Promise<void> {
   const complain = (what: string) => (error: unknown) => logger.warn({ error: String(error) }, what);
   const tick = setInterval(() => {
     core.record({ type: 'tick', value: { now: clock.now() } }).catch(complain('a tick could not be written'));
   }, TICK_MS);
   const maintain = async () => {
-    const { logPosition, outboxSequence } = storing.status();
+    const stored = link.stored();
     await core.log.truncateBefore(
       truncatablePosition({
         segments: core.log.segments(),
         storedBytes: core.log.storedBytes,
-        nextPositions: [core.store.nextPosition, logPosition + 1],
+        nextPositions: [core.store.nextPosition, stored.log + 1],
         retention: { maxBytes: config.log.retainBytes, maxAgeMs: KEEP_LOG_MS },
         nowMs: clock.now(),
       }),
     );
-    const surplus = Math.min(outboxSequence, core.store.outboxHead - KEEP_OUTBOX);
+    const surplus = Math.min(stored.outbox, core.store.outboxHead - KEEP_OUTBOX);
     if (surplus > 0) await core.store.trimOutbox(surplus);
   };
   const maintenance = setInterval(() => {
@@ -151,7 +159,7 @@ function startTimers({ core, storing, config, clock, logger }: TimerParts): () =
 }
 
 /** What `/v1/status` shows: what came in, how far each reader is, what was lost to whom, what detectors do. */
-function statusOf(core: Core, storing: StoringReader, store: Store, config: Config): Record<string, unknown> {
+function statusOf(core: Core, link: StoreLink, config: Config): Record<string, unknown> {
   const head = core.log.head;
   return {
     mode: config.mode,
@@ -168,8 +176,8 @@ function statusOf(core: Core, storing: StoringReader, store: Store, config: Conf
     baselines: core.baselines.stats(),
     checks: core.checker.stats(),
     detectors: core.detectors.status(),
-    storing: storing.status(),
-    clickhouse: store.embedded() ?? { url: config.clickhouse.url },
+    storing: link.status(),
+    clickhouse: link.store?.embedded() ?? { url: config.clickhouse.url },
     memory: { residentBytes: process.memoryUsage.rss() },
   };
 }

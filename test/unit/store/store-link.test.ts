@@ -1,0 +1,57 @@
+import { describe, expect, it } from 'vitest';
+import { ManualClock } from '../../../src/lib/clock.js';
+import { MigrationError } from '../../../src/store/migrate.js';
+import { StoreLink, type StoreLinkOptions } from '../../../src/store/store-link.js';
+
+function link(open: StoreLinkOptions['open']) {
+  const notices: string[] = [];
+  const fatal: unknown[] = [];
+  const subject = new StoreLink({
+    open,
+    read: () => {
+      throw new Error('no reader in this test');
+    },
+    clock: new ManualClock(5),
+    onNotice: (level, message) => notices.push(`${level}: ${message}`),
+    onFatal: (error) => fatal.push(error),
+  });
+  return { subject, notices, fatal };
+}
+
+describe('StoreLink', () => {
+  it('keeps trying while ClickHouse is away, says so, and stops at once when asked', async () => {
+    let attempts = 0;
+    let tried: () => void = () => {};
+    const first = new Promise<void>((resolve) => {
+      tried = resolve;
+    });
+    const { subject, notices, fatal } = link(() => {
+      attempts++;
+      tried();
+      return Promise.reject(new Error('connection refused'));
+    });
+    subject.start();
+    await first;
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(subject.status()).toMatchObject({
+      state: 'opening',
+      since: 5,
+      attempts: 1,
+      lastError: 'connection refused',
+    });
+    expect(subject.stored()).toEqual({ log: 0, outbox: 0 });
+    expect(await subject.drain({ log: 9, outbox: 9 }, 10)).toBe(false);
+    await subject.stop();
+    expect(attempts).toBe(1);
+    expect([notices.length, fatal.length]).toEqual([1, 0]);
+    expect(notices[0]).toContain('trying again');
+  });
+
+  it('gives up on a schema it must not touch', async () => {
+    const { subject, fatal } = link(() => Promise.reject(new MigrationError('newer than this program')));
+    subject.start();
+    await subject.stop();
+    expect(fatal).toHaveLength(1);
+    expect(subject.status()).toMatchObject({ state: 'failed', lastError: 'newer than this program' });
+  });
+});
