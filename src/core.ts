@@ -34,6 +34,8 @@ import { timelineEntry } from './correlate/timeline.js';
 const RECENT_ENTRIES = 5_000;
 /** Records scored at once; small, so that a check never waits behind a long slice. */
 const SLICE_RECORDS = 256;
+/** The join gives up the oldest session first and says so: a baseline that forgot it before could not learn it. */
+const SESSION_ROOM = 1.25;
 const MAX_INCIDENTS = 10_000;
 const MAX_COMMANDS = 20_000;
 const FIRED_PREFIX = 'fired/';
@@ -70,7 +72,7 @@ export interface Core {
   commands: CommandView;
   /** Appends records that are not observations. */
   record: (...records: LogRecord[]) => Promise<number>;
-  /** Resolves when everything that is in the log now has been scored and committed. */
+  /** Resolves when everything that is in the log now has been scored and committed, or scoring has failed. */
   settled: () => Promise<void>;
   close: () => Promise<void>;
 }
@@ -101,7 +103,10 @@ export function openCore(options: CoreOptions): Core {
     seed,
     budget: config.detection.falseAlarmBudget,
     prior,
-    limits: { maxAgents: config.detection.maxAgents, maxSessions: config.join.maxSessions },
+    limits: {
+      maxAgents: config.detection.maxAgents,
+      maxSessions: Math.ceil(config.join.maxSessions * SESSION_ROOM),
+    },
     load,
     entries: (prefix) => store.entries(prefix),
   });
@@ -181,7 +186,11 @@ export function openCore(options: CoreOptions): Core {
     ...(options.scored === undefined ? {} : { scored: options.scored }),
     ...(options.windowScored === undefined ? {} : { windowScored: options.windowScored }),
   });
-  scoring.start(options.failed);
+  let isScoring = true;
+  scoring.start((error) => {
+    isScoring = false;
+    options.failed(error);
+  });
 
   return {
     log,
@@ -195,7 +204,7 @@ export function openCore(options: CoreOptions): Core {
     incidents: incidentView,
     commands: commandView,
     record: (...records) => log.append(records.map(encodeRecord)),
-    settled: () => settled(log, store),
+    settled: () => settled(log, store, () => isScoring),
     close: async () => {
       await scoring.stop();
       await log.close();
@@ -222,9 +231,10 @@ function installSeed(dataDir: string): number {
   }
 }
 
-async function settled(log: EmbeddedLog, store: EmbeddedScoringStore): Promise<void> {
+/** Waits for scoring to reach the log's present end; gives up when scoring has failed, since it never will. */
+async function settled(log: EmbeddedLog, store: EmbeddedScoringStore, isScoring: () => boolean): Promise<void> {
   const head = log.head;
-  while (store.nextPosition <= head) await new Promise((resolve) => setTimeout(resolve, 5));
+  while (store.nextPosition <= head && isScoring()) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
 function timelineAt(log: EmbeddedLog, position: number) {
