@@ -1,0 +1,322 @@
+/**
+ * What watching costs: the whole embedded service against a bare floor, by stage, with check latency and memory.
+ *
+ *     npm run bench                                  all of it, a table; JSON in dist/bench-results.json
+ *     node dist/bench/pipeline.js --write            also writes bench/RESULTS.md
+ *     node dist/bench/pipeline.js --quick            one pair and less traffic, to try something out
+ *
+ * Load comes from this process, the service and the floor are processes of their own; CPU is theirs and that of their
+ * ClickHouse, from /proc, so it needs Linux. Stage times come from a round of its own with timers in the service; the
+ * pairs run without them.
+ */
+import { fork, execFileSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, loadavg, tmpdir, totalmem } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+import { recordedData, repositoryRoot } from '../test/support/recorded.js';
+import { ALL_SPEAKERS, recordedSessions, spread } from '../test/support/session-traffic.js';
+import { applyParts, type PartCosts } from './support/parts.js';
+import { childrenOf, processUsage } from './support/process-usage.js';
+import { report, type Results, type StageRow, type Stages } from './support/report.js';
+import type { StageReading } from './support/stage-timers.js';
+import { get, post, send, type Target } from './support/load.js';
+import { groupsOf, partSpanMs, traffic, type Group } from './support/traffic.js';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const { values: flags } = parseArgs({
+  options: {
+    write: { type: 'boolean', default: false },
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string', default: '' },
+  },
+});
+const PAIRS = flags.quick ? 1 : 5;
+const EVENTS = flags.quick ? 30_000 : 60_000;
+const GROUP = 512;
+const IN_FLIGHT = 2;
+const STEP_MS = 5;
+const HALF_LOAD_MS = flags.quick ? 5_000 : 15_000;
+const IDLE_CHECKS = 400;
+const PARTS = PAIRS + 12;
+
+/** Event time of part 0: the last part ends before now. */
+const spanMs = partSpanMs({ events: EVENTS, stepMs: STEP_MS });
+const startMs = Date.now() - PARTS * spanMs;
+const partOf = (part: number, groupEvents = GROUP): Group[] =>
+  traffic({ part, events: EVENTS, groupEvents, stepMs: STEP_MS, startMs: startMs + part * spanMs });
+
+interface Running {
+  target: Target;
+  process: ChildProcess;
+  /** The process and its ClickHouse. */
+  pids: { parent: number; child: number };
+  backlog: () => Promise<number>;
+  close: () => Promise<void>;
+}
+
+async function start(script: string, args: string[]): Promise<Running> {
+  const directory = mkdtempSync(join(tmpdir(), 'parallax-bench-'));
+  const child = fork(join(here, script), [directory, ...args], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    execArgv: process.env['BENCH_EXEC_ARGV']?.split(' ') ?? [],
+  });
+  const said: unknown = await firstOf(child);
+  const url = typeof said === 'object' && said !== null ? String(Reflect.get(said, 'url')) : '';
+  const parent = child.pid ?? 0;
+  const [engine = 0] = childrenOf(parent);
+  const isService = script !== 'floor.js';
+  const keys = isService ? readKeys(directory) : undefined;
+  return {
+    target: { url, keyOf: (speaker) => keys?.get(speaker) ?? '' },
+    process: child,
+    pids: { parent, child: engine },
+    backlog: async () => {
+      const status = JSON.parse(await get(`${url}/v1/status`, keys?.get('admin') ?? '')) as Record<string, unknown>;
+      return isService ? serviceBacklog(status) : Number(status['backlog']);
+    },
+    close: async () => {
+      child.send('close');
+      await once(child, 'exit');
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+async function firstOf(child: ChildProcess): Promise<unknown> {
+  return Promise.race([
+    once(child, 'message').then(([message]: unknown[]) => message),
+    once(child, 'exit').then(() => {
+      throw new Error('the measured process ended');
+    }),
+  ]);
+}
+
+function readKeys(dataDir: string): Map<string, string> {
+  const ids = [...ALL_SPEAKERS, 'admin'];
+  return new Map(ids.map((id) => [id, readFileSync(join(dataDir, 'keys', `${id}.key`), 'utf8').trim()]));
+}
+
+function serviceBacklog(status: Record<string, unknown>): number {
+  const number = (group: string, name: string) => Number(Reflect.get(Object(status[group]), name));
+  return number('scoring', 'backlog') + number('storing', 'logBacklog') + number('storing', 'outboxBacklog');
+}
+
+interface Cost {
+  events: number;
+  /** CPU per event, us. */
+  parentUs: number;
+  mainThreadUs: number;
+  childUs: number;
+  totalUs: number;
+  /** From the first request to the last answer. */
+  eventsPerSecond: number;
+  /** Until everything is scored and stored. */
+  throughPerSecond: number;
+}
+
+async function cost(running: Running, groups: readonly Group[], perSecond?: number): Promise<Cost> {
+  const usage = () => ({ parent: processUsage(running.pids.parent), child: processUsage(running.pids.child) });
+  const before = usage();
+  const begun = performance.now();
+  const options = perSecond === undefined ? {} : { perSecond };
+  const { events, tookMs } = await send(running.target, groups, { inFlight: IN_FLIGHT, ...options });
+  // The last block waits up to a second for more rows.
+  while ((await running.backlog()) > 0) await sleep(100);
+  const throughMs = performance.now() - begun;
+  const after = usage();
+  const us = (ms: number) => (1000 * ms) / events;
+  const parentUs = us(after.parent.cpuMs - before.parent.cpuMs);
+  const childUs = us(after.child.cpuMs - before.child.cpuMs);
+  return {
+    events,
+    parentUs,
+    mainThreadUs: us(after.parent.mainThreadMs - before.parent.mainThreadMs),
+    childUs,
+    totalUs: parentUs + childUs,
+    eventsPerSecond: (1000 * events) / tookMs,
+    throughPerSecond: (1000 * events) / throughMs,
+  };
+}
+
+async function askStages(running: Running): Promise<StageReading> {
+  const answer = firstOf(running.process);
+  running.process.send('stages');
+  // The measured process answers this question with exactly this.
+  return (await answer) as StageReading;
+}
+
+async function byStage(groups: readonly Group[], warm: readonly Group[]): Promise<Stages> {
+  const service = await start('support/under-load.js', ['timed']);
+  await cost(service, warm);
+  const before = await askStages(service);
+  const whole = await cost(service, groups);
+  const after = await askStages(service);
+  await service.close();
+  const parts = applyParts(groups);
+  return stageRows({ before, after, whole, parts });
+}
+
+function stageRows(of: { before: StageReading; after: StageReading; whole: Cost; parts: PartCosts }): Stages {
+  const { before, after, whole, parts } = of;
+  // On a busy machine the thread is interrupted anywhere: every stage is longer than its CPU by the same factor.
+  const cpuShare = Math.min(1, (whole.mainThreadUs * whole.events) / 1000 / (after.activeMs - before.activeMs));
+  const us = (...names: string[]) =>
+    names.reduce((sum, name) => {
+      const ms = (after.stages[name]?.ms ?? 0) - (before.stages[name]?.ms ?? 0);
+      return sum + (1000 * ms * cpuShare) / whole.events;
+    }, 0);
+  const rows: StageRow[] = [
+    { stage: 'scan + parse (HTTP body to values)', us: parts.scanAndParseUs },
+    { stage: 'normalise + derive + redact', us: us('normalise') },
+    { stage: 'encode for the log', us: parts.encodeUs },
+    { stage: 'append (group commit, main thread)', us: us('append') },
+    { stage: 'decode from the log', us: us('decode') },
+    { stage: 'join', us: us('join') },
+    { stage: 'baselines: assess', us: us('assess') },
+    { stage: 'baselines: apply', us: us('apply') },
+    { stage: 'baselines: learn closed sessions', us: us('learn', 'publish') },
+    { stage: 'baselines: calibrate', us: us('calibrate') },
+    { stage: 'detectors', us: us('detectors') },
+    { stage: 'correlate + respond', us: us('correlate') },
+    { stage: 'checkpoint: join', us: us('checkpoint: join') },
+    { stage: 'checkpoint: baselines', us: us('checkpoint: baselines') },
+    { stage: 'checkpoint: correlator, responder', us: us('checkpoint: rest') },
+    { stage: 'checkpoint: commit (main thread)', us: us('checkpoint: commit') },
+    { stage: 'storing: rows of log records (parent)', us: parts.storeRowsUs },
+  ];
+  const known = rows.reduce((sum, row) => sum + row.us, 0);
+  rows.push(
+    { stage: 'HTTP, event loop, timers, collecting outside stages', us: whole.mainThreadUs - known },
+    { stage: 'other threads (LMDB writes, collector, sockets)', us: whole.parentUs - whole.mainThreadUs },
+    { stage: 'storing: ClickHouse child', us: whole.childUs },
+  );
+  const gcUs = (1000 * cpuShare * (after.gcMs - before.gcMs)) / whole.events;
+  return {
+    rows,
+    totalUs: whole.totalUs,
+    gcUs,
+    cpuShare,
+    eventsPerSecond: whole.eventsPerSecond,
+    bytesPerEvent: parts.wireBytes,
+  };
+}
+
+/** Asks about calls at even distances. @returns latencies, ms */
+async function checks(
+  running: Running,
+  { count, everyMs, tag }: { count: number; everyMs: number; tag: string },
+): Promise<number[]> {
+  const key = running.target.keyOf('gateway');
+  const latencies: number[] = [];
+  const begun = performance.now();
+  const asked: Promise<void>[] = [];
+  for (let n = 0; n < count; n++) {
+    const waitMs = n * everyMs - (performance.now() - begun);
+    if (waitMs > 0.5) await sleep(waitMs);
+    const body = JSON.stringify({
+      time: Date.now(),
+      agentId: `file-agent-${10 * (n % 100) + 1}`,
+      sessionId: `checked-${tag}-${n % 50}`,
+      callId: `${tag}-${n}`,
+      tool: 'send_invoice_7',
+      effect: 'write',
+      args: { to: 'somebody@partner-3.example.org', body: 'the amount is settled' },
+    });
+    const sent = performance.now();
+    asked.push(
+      post(`${running.target.url}/v1/check`, key, Buffer.from(body), 'application/json').then((text) => {
+        if ((JSON.parse(text) as { timedOut?: boolean }).timedOut !== false) throw new Error(`timed out: ${text}`);
+        latencies.push(performance.now() - sent);
+        return undefined;
+      }),
+    );
+  }
+  await Promise.all(asked);
+  return latencies;
+}
+
+function quantiles(values: readonly number[]) {
+  const sorted = values.toSorted((a, b) => a - b);
+  const at = (q: number) => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? Number.NaN;
+  return { p50Ms: at(0.5), p99Ms: at(0.99), worstMs: at(1), count: sorted.length };
+}
+
+async function recorded(data: string): Promise<Group[]> {
+  const sets = ['agentdojo', 'agentdyn'].map((set) => recordedSessions(join(data, set, 'train.jsonl.gz')));
+  const sessions = (await Promise.all(sets)).flat();
+  const gapMs = 2_000;
+  const said = spread(sessions, Date.now() - (sessions.length + 300) * gapMs, gapMs).flatMap((one) => one.said);
+  said.sort((a, b) => Number(a.observation.time) - Number(b.observation.time));
+  return groupsOf(said, GROUP);
+}
+
+const results: Results = {
+  date: new Date().toISOString().slice(0, 10),
+  commit: commit(),
+  node: process.version,
+  machine: `${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB`,
+  loadAverage: loadavg()[0] ?? 0,
+  events: EVENTS,
+};
+const wants = (what: string) => flags.only === '' || flags.only.split(',').includes(what);
+
+if (wants('stages')) results.stages = await byStage(partOf(1), partOf(0));
+if (wants('recorded') && recordedData !== undefined) {
+  const groups = await recorded(recordedData);
+  const half = groups.length >> 1;
+  results.recordedStages = await byStage(groups.slice(half), groups.slice(0, half));
+}
+if (wants('pairs') || wants('checks')) {
+  const [service, floor] = [await start('support/under-load.js', []), await start('floor.js', [])];
+  // The first part warms both up.
+  await cost(service, partOf(2));
+  await cost(floor, partOf(2));
+  const pairs: { service: Cost; floor: Cost }[] = [];
+  for (let pair = 0; wants('pairs') && pair < PAIRS; pair++) {
+    const groups = partOf(3 + pair);
+    const own = await cost(service, groups);
+    pairs.push({ service: own, floor: await cost(floor, groups) });
+    console.error(`pair ${pair + 1}: ${own.totalUs.toFixed(1)} / ${pairs.at(-1)?.floor.totalUs.toFixed(1)} us`);
+  }
+  if (pairs.length > 0) results.pairs = pairs;
+  await floor.close();
+  if (wants('checks')) {
+    const idle = quantiles(await checks(service, { count: IDLE_CHECKS, everyMs: 10, tag: 'idle' }));
+    const most = median(pairs.map((pair) => pair.service.throughPerSecond)) || 5_000;
+    const perSecond = most / 2;
+    const small = partOf(PAIRS + 4, 64).slice(0, Math.ceil((perSecond * HALF_LOAD_MS) / 1000 / 64));
+    const count = Math.floor(HALF_LOAD_MS / 20);
+    const paced = cost(service, small, perSecond);
+    const busy = quantiles(await checks(service, { count, everyMs: 20, tag: 'busy' }));
+    results.checks = { idle, busy, perSecond, pacedUs: (await paced).totalUs };
+  }
+  await service.close();
+}
+if (wants('memory')) {
+  const out = execFileSync(process.execPath, ['--expose-gc', join(here, 'memory.js')], { encoding: 'utf8' });
+  // It prints this one line.
+  results.memory = JSON.parse(out) as NonNullable<Results['memory']>;
+}
+
+writeFileSync(join(repositoryRoot, 'dist', 'bench-results.json'), `${JSON.stringify(results, null, 2)}\n`);
+const text = report(results);
+process.stdout.write(text);
+if (flags.write) writeFileSync(join(repositoryRoot, 'bench', 'RESULTS.md'), text);
+process.exit(0);
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+}
+
+function commit(): string {
+  try {
+    return execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8', cwd: repositoryRoot }).trim();
+  } catch {
+    return 'unknown';
+  }
+}
