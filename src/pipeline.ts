@@ -315,7 +315,7 @@ export class Scoring {
         : incident.verdict === 'true-positive'
           ? 'discard'
           : { quarantine: incident.id };
-    const result = baselines.closeSession(subject, outcome, risk?.peakStreamNats ?? 0);
+    const result = baselines.closeSession(subject, outcome, { extraNats: risk?.peakStreamNats ?? 0, nowMs: this.#now });
     correlator.forget(subject);
     if (typeof outcome === 'object') this.counters.sessionsQuarantined++;
     if (result.learned) {

@@ -7,6 +7,14 @@ import type { SessionRecord } from './facts.js';
 const AGENTS_IN_MEMORY = 1_024;
 const POOLS_IN_MEMORY = 64;
 
+/**
+ * Learned sessions after which an agent counts as known. Until then its calls open no statistical incident, since all
+ * of them are new, and it teaches nobody else: a spray of invented agents moves neither the pool nor a threshold.
+ */
+export const WARM_SESSIONS = 10;
+/** Agents not known yet, as a share of all that may be held; a flood of them pushes out only its own kind. */
+const COLD_SHARE = 0.25;
+
 /** An agent's baseline as it is stored. */
 export interface StoredAgent {
   tenant: string;
@@ -16,6 +24,11 @@ export interface StoredAgent {
   plain: PlainBaseline;
 }
 
+interface AgentName {
+  tenant: string;
+  agentId: string;
+}
+
 interface HeldAgent {
   tenant: string;
   agentId: string;
@@ -23,11 +36,12 @@ interface HeldAgent {
   baseline: AgentBaseline;
 }
 
-/** The baselines of all agents, and one pool per tenant that new agents lean on. The least recently learned agent goes first. */
+/** The baselines of all agents, and one pool per tenant that new agents lean on. The least recently learned goes first. */
 export class Agents {
   readonly #agents: StateTable<HeldAgent>;
   readonly #pools: StateTable<AgentBaseline>;
-  readonly #known: BoundedMap<string, { tenant: string; agentId: string }>;
+  readonly #warm: BoundedMap<string, AgentName>;
+  readonly #cold: BoundedMap<string, AgentName>;
   readonly #nothing = new AgentBaseline(AGENT_CAPS);
   /** The key of the agent asked for last. */
   #latest = { tenant: '', agentId: '', text: '' };
@@ -63,19 +77,21 @@ export class Agents {
         from: (stored) => new AgentBaseline(POOL_CAPS, stored as PlainBaseline),
       },
     });
-    this.#known = new BoundedMap(maxAgents, (key, { tenant, agentId }) => {
+    const drop = (key: string, { tenant, agentId }: AgentName) => {
       this.#agents.delete(key);
       onDrop(tenant, agentId);
-    });
+    };
+    this.#warm = new BoundedMap(maxAgents, drop);
+    this.#cold = new BoundedMap(Math.max(1, Math.floor(maxAgents * COLD_SHARE)), drop);
   }
 
   /** Agents with a baseline. */
   get size(): number {
-    return this.#known.size;
+    return this.#warm.size + this.#cold.size;
   }
 
   get dropped(): number {
-    return this.#known.evicted;
+    return this.#warm.evicted + this.#cold.evicted;
   }
 
   find(tenant: string, agentId: string): AgentBaseline | undefined {
@@ -83,7 +99,7 @@ export class Agents {
       this.#latest = { tenant, agentId, text: keyOf(tenant, agentId) };
     }
     const key = this.#latest.text;
-    return this.#known.peek(key) === undefined ? undefined : this.#agents.get(key)?.baseline;
+    return this.#isKnown(key) ? this.#agents.get(key)?.baseline : undefined;
   }
 
   /** What is known of the agent; an agent without history has an empty baseline, which takes no memory. */
@@ -94,7 +110,9 @@ export class Agents {
   /** Agents of a tenant that have a baseline, in order of their names. */
   of(tenant: string): string[] {
     const found: string[] = [];
-    for (const held of this.#known.values()) if (held.tenant === tenant) found.push(held.agentId);
+    for (const known of [this.#warm, this.#cold]) {
+      for (const held of known.values()) if (held.tenant === tenant) found.push(held.agentId);
+    }
     return found.sort();
   }
 
@@ -103,8 +121,20 @@ export class Agents {
     return this.#pools.get(JSON.stringify([tenant])) ?? this.#nothing;
   }
 
-  learn(tenant: string, agentId: string, record: SessionRecord): void {
+  /** Whether enough was learned of the agent to judge it. */
+  isWarm(tenant: string, agentId: string): boolean {
+    return this.#warm.peek(keyOf(tenant, agentId)) !== undefined;
+  }
+
+  /** @returns true where the agent became known by this session */
+  learn(tenant: string, agentId: string, record: SessionRecord): boolean {
+    const wasWarm = this.isWarm(tenant, agentId);
     this.change(tenant, agentId, (baseline) => baseline.learn(record, 1));
+    if (wasWarm) this.learnPool(tenant, record);
+    return !wasWarm && this.isWarm(tenant, agentId);
+  }
+
+  learnPool(tenant: string, record: SessionRecord): void {
     const key = JSON.stringify([tenant]);
     const pool = this.#pools.get(key) ?? new AgentBaseline(POOL_CAPS);
     pool.learn(record, 1);
@@ -114,7 +144,7 @@ export class Agents {
   /** Changes an agent's baseline, made where it does not exist yet. */
   change(tenant: string, agentId: string, change: (baseline: AgentBaseline) => void): void {
     const key = keyOf(tenant, agentId);
-    const held = (this.#known.peek(key) === undefined ? undefined : this.#agents.get(key)) ?? {
+    const held = (this.#isKnown(key) ? this.#agents.get(key) : undefined) ?? {
       tenant,
       agentId,
       learnedAt: 0,
@@ -123,7 +153,7 @@ export class Agents {
     held.learnedAt = ++this.#learned;
     change(held.baseline);
     this.#agents.set(key, held);
-    this.#known.set(key, { tenant, agentId });
+    this.#note(key, { tenant, agentId }, held.baseline.sessions);
   }
 
   /** Changes what is not learned, such as the version: the agent counts as no more recent for it. */
@@ -135,9 +165,13 @@ export class Agents {
   }
 
   restore(stored: Iterable<StoredAgent>): void {
-    const index = [...stored].map(({ tenant, agentId, learnedAt }) => ({ tenant, agentId, learnedAt }));
-    for (const { tenant, agentId, learnedAt } of index.sort((a, b) => a.learnedAt - b.learnedAt)) {
-      this.#known.set(keyOf(tenant, agentId), { tenant, agentId });
+    const index = [...stored].map(({ tenant, agentId, learnedAt, plain }) => ({
+      name: { tenant, agentId },
+      learnedAt,
+      sessions: plain.sessions,
+    }));
+    for (const { name, learnedAt, sessions } of index.sort((a, b) => a.learnedAt - b.learnedAt)) {
+      this.#note(keyOf(name.tenant, name.agentId), name, sessions);
       this.#learned = Math.max(this.#learned, learnedAt);
     }
   }
@@ -145,6 +179,19 @@ export class Agents {
   drain(puts: { key: string; value: Uint8Array }[], deletes: string[]): void {
     this.#agents.drain(puts, deletes);
     this.#pools.drain(puts, deletes);
+  }
+
+  #isKnown(key: string): boolean {
+    return this.#warm.peek(key) !== undefined || this.#cold.peek(key) !== undefined;
+  }
+
+  #note(key: string, name: AgentName, sessions: number): void {
+    if (sessions < WARM_SESSIONS) {
+      this.#cold.set(key, name);
+      return;
+    }
+    this.#cold.delete(key);
+    this.#warm.set(key, name);
   }
 }
 

@@ -7,7 +7,7 @@ export type HeldSession = Omit<PastSession, 'serial'>;
 /** Sessions of one incident that wait for a person's verdict. */
 export interface HeldIncident {
   incidentId: string;
-  /** Event time of the latest session, epoch ms. */
+  /** Processing time at which the latest session came, epoch ms. */
   time: number;
   sessions: HeldSession[];
 }
@@ -19,7 +19,7 @@ const MAX_SESSIONS_OF_INCIDENT = 16;
 /** Keeps flagged sessions out of the baselines until a person has judged them. */
 export class Quarantine {
   readonly #table: StateTable<HeldIncident>;
-  /** Event time by incident, least recently changed first. */
+  /** Time by incident, least recently changed first. */
   readonly #known: BoundedMap<string, number>;
   #overflow = 0;
 
@@ -37,7 +37,7 @@ export class Quarantine {
     return this.#overflow + this.#known.evicted;
   }
 
-  /** @param time event time, epoch ms */
+  /** @param time processing time, epoch ms */
   hold(incidentId: string, session: HeldSession, time: number): void {
     const key = keyOf(incidentId);
     const held = this.#table.get(key) ?? { incidentId, time, sessions: [] };

@@ -41,7 +41,9 @@ export class BaselineRegistry {
     const { seed, budget, prior, limits, load } = options;
     this.#options = options;
     this.#reader = new FactReader(seed);
-    this.#history = new History({ ...HISTORY, ...limits }, load);
+    this.#history = new History({ ...HISTORY, ...limits }, load, (tenant, agentId) =>
+      this.#agents.isWarm(tenant, agentId),
+    );
     this.#agents = new Agents({
       maxAgents: limits.maxAgents,
       load,
@@ -98,9 +100,14 @@ export class BaselineRegistry {
   /**
    * Ends a session and learns from it, or not. Calibrates where that is due.
    *
-   * @param extraNats risk from signals other than the calls' own, nats; part of what the threshold is calibrated on
+   * @param at `extraNats`: risk from signals other than the calls' own, part of what the threshold is calibrated on;
+   *   `nowMs`: processing time, epoch ms, from which a quarantine counts
    */
-  closeSession(key: SessionKey, outcome: SessionOutcome, extraNats = 0): ClosedResult {
+  closeSession(
+    key: SessionKey,
+    outcome: SessionOutcome,
+    { extraNats, nowMs }: { extraNats: number; nowMs: number } = { extraNats: 0, nowMs: 0 },
+  ): ClosedResult {
     const { tenant, agentId } = key;
     const session = this.#sessions.close(key);
     if (session === undefined || session.trace.isEmpty) return this.#closed(tenant, agentId);
@@ -110,7 +117,7 @@ export class BaselineRegistry {
       this.#learn(held);
       return { ...this.#closed(tenant, agentId), learned: true, calibrated: this.#thresholds.calibrateIfDue(tenant) };
     }
-    if (typeof outcome === 'object') this.#quarantine.hold(outcome.quarantine, held, session.latest);
+    if (typeof outcome === 'object') this.#quarantine.hold(outcome.quarantine, held, nowMs);
     else this.#discarded++;
     return this.#closed(tenant, agentId);
   }
@@ -212,8 +219,12 @@ export class BaselineRegistry {
   }
 
   #learn(session: HeldSession): void {
-    this.#agents.learn(session.tenant, session.agentId, recordOf(session.facts));
+    const { tenant, agentId } = session;
+    const isNewlyWarm = this.#agents.learn(tenant, agentId, recordOf(session.facts));
     this.#history.add(session);
+    if (!isNewlyWarm) return;
+    // What it did while it was unknown counts for its neighbours from now on.
+    for (const { facts } of this.#history.warmUp(tenant, agentId)) this.#agents.learnPool(tenant, recordOf(facts));
   }
 
   #callOf(observation: Observation, session: SessionState): CallFact | undefined {

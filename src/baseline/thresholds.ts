@@ -1,5 +1,5 @@
 import { StateTable } from '../lib/state-table.js';
-import type { Agents } from './agents.js';
+import { WARM_SESSIONS, type Agents } from './agents.js';
 import {
   calibrationOf,
   FIRST_GROUPS,
@@ -14,7 +14,7 @@ import type { ToolExpectation } from './prior.js';
 
 /** Where an agent's incidents begin, and what that rests on. */
 export interface Threshold {
-  /** Alarm where the risk is greater; Infinity while warming. */
+  /** Alarm where the risk is greater; Infinity while the tenant or the agent is warming. */
   nats: number;
   /** Share of clean sessions that may alarm. */
   budget: number;
@@ -76,7 +76,7 @@ export class Thresholds {
 
   of(tenant: string, agentId: string): Threshold {
     const held = this.#held(tenant);
-    if (held === undefined) {
+    if (held === undefined || !this.#agents.isWarm(tenant, agentId)) {
       const nothing = { groups: 0, strongestBudget: 1, supported: false };
       return { nats: Number.POSITIVE_INFINITY, budget: this.#budget, ...nothing, status: 'warming' };
     }
@@ -89,7 +89,7 @@ export class Thresholds {
   promise(tenant: string): string {
     const held = this.#held(tenant);
     if (held === undefined) {
-      return `Warming up: no incident opens from statistics before ${FIRST_SESSIONS} clean sessions of ${FIRST_GROUPS} kinds of request are learned (so far ${this.#history.size(tenant)} sessions).`;
+      return `Warming up: no incident opens from statistics before ${FIRST_SESSIONS} clean sessions of ${FIRST_GROUPS} kinds of request are learned from agents with at least ${WARM_SESSIONS} sessions each (so far ${this.#history.size(tenant)} sessions).`;
     }
     const known = `${held.groups} independent kinds of request support a budget of ${percent(held.strongestBudget)} at best`;
     return held.supported

@@ -11,7 +11,8 @@ describe('History', () => {
   it('keeps the newest of every agent and of the tenant, the same after a restart', () => {
     const store = memoryStore();
     const limits = { historyPerAgent: 3, historyPerTenant: 5 };
-    const history = new History(limits, store.load);
+    const known = () => true;
+    const history = new History(limits, store.load, known);
     for (let i = 0; i < 6; i++) history.add(session('a', i));
     for (let i = 6; i < 9; i++) history.add(session(`b${i}`, i));
     const numbers = (of: History) => of.newest('t', 100).map(({ extraNats }) => extraNats);
@@ -19,7 +20,7 @@ describe('History', () => {
     expect(history.newest('t', 2).map(({ extraNats }) => extraNats)).toEqual([7, 8]);
     store.commit(history);
     expect(store.size()).toBe(5);
-    const again = new History(limits, store.load);
+    const again = new History(limits, store.load, known);
     again.restore(held<PastSession>(store.entries('history/')));
     for (const each of [history, again]) {
       each.add(session('a', 9));
@@ -29,6 +30,24 @@ describe('History', () => {
       expect(each.size('t')).toBe(3);
     }
     expect(history.newest('another', 5)).toEqual([]);
+  });
+});
+
+describe('History of agents that are not known yet', () => {
+  it('counts for nothing, is bounded, and counts in full from when the agent is known', () => {
+    const store = memoryStore();
+    const known = new Set(['old']);
+    const limits = { historyPerAgent: 100, historyPerTenant: 50 };
+    const history = new History(limits, store.load, (_, agentId) => known.has(agentId));
+    for (let i = 0; i < 20; i++) history.add(session('old', i));
+    for (let i = 0; i < 5_000; i++) history.add(session(`stranger-${i}`, 1_000 + i));
+    expect([history.size('t'), history.newest('t', 100).length]).toEqual([20, 20]);
+    store.commit(history);
+    expect(store.size()).toBe(20 + 1_024);
+    for (let i = 0; i < 3; i++) history.add(session('new', 9_000 + i));
+    known.add('new');
+    expect(history.warmUp('t', 'new').map(({ extraNats }) => extraNats)).toEqual([9_000, 9_001, 9_002]);
+    expect(history.size('t')).toBe(23);
   });
 });
 

@@ -195,7 +195,7 @@ describe('restart', () => {
         if (step !== 'close') out.push(...follow(registry, [step]));
         else if (last !== undefined && last !== 'close') {
           const outcome = i % 7 === 0 ? { quarantine: `inc${i}` } : ('learn' as const);
-          out.push(registry.closeSession(last, outcome, i % 3));
+          out.push(registry.closeSession(last, outcome, { extraNats: i % 3, nowMs: i }));
           out.push(
             registry.threshold(T, 'agent-a'),
             registry.publish(T, last.agentId, i),
@@ -267,7 +267,11 @@ describe('learning', () => {
     const { registry } = office();
     for (const n of [1, 50]) {
       for (const observation of ordinary(n)) registry.apply(observation);
-      registry.closeSession({ tenant: T, agentId: 'agent-a', sessionId: `s${n}` }, { quarantine: `inc${n}` });
+      registry.closeSession(
+        { tenant: T, agentId: 'agent-a', sessionId: `s${n}` },
+        { quarantine: `inc${n}` },
+        { extraNats: 0, nowMs: n * 1_000 },
+      );
     }
     expect(registry.expireQuarantine(60_000, 30_000)).toBe(1);
     expect([registry.release('inc1', true), registry.release('inc50', true)]).toEqual([0, 1]);
@@ -318,7 +322,7 @@ describe('calibration', () => {
     expect([status, supported]).toEqual(['calibrated', false]);
     expect(strongestBudget).toBeCloseTo(1 / (groups + 1));
     expect(registry.promise(T)).toContain(`${groups} independent kinds of request`);
-    expect(registry.threshold(T, 'never seen').nats).toBeLessThan(Number.POSITIVE_INFINITY);
+    expect(registry.threshold(T, 'never seen')).toMatchObject({ nats: Number.POSITIVE_INFINITY, status: 'warming' });
   });
 
   it('leaves the baselines as they were', () => {
@@ -343,11 +347,10 @@ describe('calibration', () => {
     for (let n = 0; n < 30; n++) {
       for (const registry of [plain, noisy]) {
         for (const observation of ordinary(n)) registry.apply(observation);
-        registry.closeSession(
-          { tenant: T, agentId: 'agent-a', sessionId: `s${n}` },
-          'learn',
-          registry === noisy ? 12 : 10,
-        );
+        registry.closeSession({ tenant: T, agentId: 'agent-a', sessionId: `s${n}` }, 'learn', {
+          extraNats: registry === noisy ? 12 : 10,
+          nowMs: 0,
+        });
       }
     }
     plain.calibrate(T);
@@ -357,6 +360,29 @@ describe('calibration', () => {
 
   it('has nothing to go by without history', () => {
     expect(office().registry.calibrate(T)).toBe(false);
+  });
+});
+
+describe('unknown agents', () => {
+  it('open no incident, and teach nobody until they are known', () => {
+    const { registry } = taught(40);
+    const before = registry.assess(attempt({ at: 1, agentId: 'newcomer' }, steal));
+    const limit = registry.threshold(T, 'agent-a');
+    for (let i = 0; i < 300; i++) live(registry, ordinary(100 + i, `stranger-${i}`));
+    expect(registry.threshold(T, 'stranger-7').status).toBe('warming');
+    expect(registry.threshold(T, 'agent-a')).toEqual(limit);
+    expect(registry.assess(attempt({ at: 1, agentId: 'newcomer' }, steal))).toEqual(before);
+  });
+
+  it('are known after ten sessions, and then count with all they did', () => {
+    const { registry } = taught(40);
+    const alone = registry.promise(T);
+    for (let i = 0; i < 12; i++) {
+      expect(registry.threshold(T, 'apprentice').status).toBe(i < 10 ? 'warming' : 'calibrated');
+      live(registry, ordinary(200 + i, 'apprentice'));
+    }
+    registry.calibrate(T);
+    expect(registry.promise(T)).not.toBe(alone);
   });
 });
 
@@ -373,13 +399,13 @@ describe('bounds', () => {
       if (i % 1_000 === 0) store.commit(registry);
     }
     store.commit(registry);
-    expect(registry.stats()).toMatchObject({ agents: 50, openSessions: 100, agentsDropped: 350 });
-    // Agents, sessions, history, and one pool, calibration and learning mode.
-    expect(store.size()).toBeLessThanOrEqual(50 + 100 + 60 + 3);
+    expect(registry.stats()).toMatchObject({ agents: 12, openSessions: 100, agentsDropped: 388 });
+    // Agents, sessions, history, and the learning mode: nobody was known well enough to be in the pool.
+    expect(store.size()).toBeLessThanOrEqual(12 + 100 + 12 + 1);
   }, 120_000);
 
   it('keeps the same agents after a restart, the least recently learned going first', () => {
-    const { registry, store, options } = office({ maxAgents: 3 });
+    const { registry, store, options } = office({ maxAgents: 12 });
     for (const [i, agentId] of ['a', 'b', 'c', 'a', 'd'].entries()) live(registry, ordinary(i, agentId));
     store.commit(registry);
     const again = new BaselineRegistry(options);
