@@ -19,12 +19,20 @@ const stampFile = join(root, 'node_modules', '.parallax-setup');
 const installed = existsSync(stampFile) && readFileSync(stampFile, 'utf8') === wanted;
 if (!installed) {
   console.error('Installing dependencies (once, about 700 MB on disk: the ClickHouse engine is in there) ...');
-  run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']);
+  const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  // A lock file written on one platform may lack other platforms' optional packages: npm 11 then refuses `ci` on every
+  // platform. `install` keeps to the locked versions and adds what this platform needs, without touching the files.
+  if (!succeeds('npm', ['ci', ...quiet])) run('npm', ['install', '--no-save', ...quiet]);
   mkdirSync(dirname(stampFile), { recursive: true });
   writeFileSync(stampFile, wanted);
 }
 
 if (process.argv.includes('--build')) run('npx', ['--no-install', 'tsc', '-p', 'tsconfig.json']);
+
+/** Tries a command without showing what it says. */
+function succeeds(command, args) {
+  return spawnSync(command, args, { cwd: root, stdio: 'ignore' }).status === 0;
+}
 
 function run(command, args) {
   const done = spawnSync(command, args, { cwd: root, stdio: ['ignore', process.stderr, 'inherit'] });
