@@ -1,6 +1,7 @@
 import { Subject as Pushes } from 'rxjs';
 import type { BaselineRegistry } from './baseline/registry.js';
 import type { Correlator, Subject } from './correlate/correlator.js';
+import { sessionOutcome } from './correlate/session-outcome.js';
 import type { IndexedDetectorRunner } from './detect/runner.js';
 import type { EventTimeJoin } from './join/event-time-join.js';
 import type { ClosedSession, JoinInput, JoinOutput } from './join/port.js';
@@ -33,6 +34,8 @@ import type { Responder } from './respond/responder.js';
 
 /** Outbox entries of these types do not wait for the next checkpoint: somebody acts on them. */
 const URGENT = new Set<Effect['type']>(['incident', 'command', 'command-event', 'restriction']);
+/** Rest between checkpoints that are taken in a pause, in times of what the last one took: a twentieth of the time. */
+const IDLE_REST = 20;
 /** Learned sessions of an agent between two published versions of its baseline. */
 const PUBLISH_EVERY = 25;
 
@@ -103,6 +106,7 @@ export class Scoring {
   #effects: Effect[] = [];
   #urgent = false;
   #checkpointAt: number;
+  #checkpointTookMs = 0;
   #uncommitted = 0;
   #stopping = new AbortController();
   #running: Promise<void> | undefined;
@@ -150,17 +154,44 @@ export class Scoring {
   }
 
   async #run(): Promise<void> {
-    const { log, clock, checkpointMs, sliceRecords } = this.#parts;
+    const { log, sliceRecords } = this.#parts;
     while (!this.#stopping.signal.aborted) {
       const entries = log.read(this.#next, sliceRecords);
       if (entries.length > 0) this.#score(entries);
-      const due = this.#uncommitted > 0 && clock.now() - this.#checkpointAt >= checkpointMs;
       const idle = entries.length === 0;
-      if (this.#urgent || due || (idle && this.#uncommitted > 0)) await this.#checkpoint();
-      if (idle) await log.waitBeyond(this.#next - 1, this.#stopping.signal);
+      if (this.#urgent || (this.#uncommitted > 0 && this.#msToCheckpoint(idle) <= 0)) await this.#checkpoint();
+      if (idle) await this.#waitForMore();
       else await yieldToOthers();
     }
     if (this.#uncommitted > 0) await this.#checkpoint();
+  }
+
+  /**
+   * Time until the next checkpoint may be taken. One that nothing asks for rests in proportion to what the last one
+   * took: under a load that leaves pauses, every pause would otherwise write all that changed since the one before.
+   */
+  #msToCheckpoint(idle: boolean): number {
+    const { clock, checkpointMs } = this.#parts;
+    const restMs = idle ? Math.min(checkpointMs, IDLE_REST * this.#checkpointTookMs) : checkpointMs;
+    const passedMs = clock.now() - this.#checkpointAt;
+    // A clock that was set back must not put checkpoints off.
+    return passedMs < 0 ? 0 : restMs - passedMs;
+  }
+
+  async #waitForMore(): Promise<void> {
+    const { log } = this.#parts;
+    const stop = this.#stopping.signal;
+    if (this.#uncommitted === 0) return log.waitBeyond(this.#next - 1, stop);
+    const wake = new AbortController();
+    const end = () => wake.abort();
+    const timer = setTimeout(end, this.#msToCheckpoint(true));
+    stop.addEventListener('abort', end, { once: true });
+    try {
+      await log.waitBeyond(this.#next - 1, wake.signal);
+    } finally {
+      clearTimeout(timer);
+      stop.removeEventListener('abort', end);
+    }
   }
 
   #score(entries: readonly LogEntry[]): void {
@@ -309,12 +340,7 @@ export class Scoring {
     const subject = subjectOf(closed);
     const risk = correlator.riskOf(subject);
     const incident = risk === undefined ? undefined : correlator.incident(closed.tenant, risk.incidentId);
-    const outcome =
-      incident === undefined || incident.verdict === 'false-positive' || incident.verdict === 'benign-expected'
-        ? 'learn'
-        : incident.verdict === 'true-positive'
-          ? 'discard'
-          : { quarantine: incident.id };
+    const outcome = sessionOutcome(risk?.incidentId ?? '', incident);
     const result = baselines.closeSession(subject, outcome, { extraNats: risk?.peakStreamNats ?? 0, nowMs: this.#now });
     correlator.forget(subject);
     if (typeof outcome === 'object') this.counters.sessionsQuarantined++;
@@ -390,6 +416,7 @@ export class Scoring {
   /** Moves position, state and effects in one transaction; then lets the effects out. */
   async #checkpoint(): Promise<void> {
     const { store, join, baselines, correlator, responder, clock, drainMore, committed } = this.#parts;
+    const begun = clock.now();
     const changes = join.drainChanges();
     const puts = changes.puts.map(({ key, value }) => ({ key, value: encodeState(value) }));
     puts.push({ key: NOW_KEY, value: new TextEncoder().encode(String(this.#now)) });
@@ -404,6 +431,7 @@ export class Scoring {
     this.#uncommitted = 0;
     const entries = await store.commit({ nextPosition: this.#next, puts, deletes, effects });
     this.#checkpointAt = clock.now();
+    this.#checkpointTookMs = Math.max(0, this.#checkpointAt - begun);
     this.counters.checkpoints++;
     if (entries.length > 0) committed(entries);
   }
