@@ -170,7 +170,7 @@ export class Correlator {
     for (const key of this.#byAgent.get(agentKey(subject)) ?? []) {
       const incident = this.#incidents.get(key);
       if (incident?.status !== 'open' || incident.openedAt < since) continue;
-      if (incident.signals.some((s) => s.tool === tool)) sessions++;
+      if (incident.signals.some((s) => s.tool === tool && !s.shadow)) sessions++;
     }
     return sessions;
   }
@@ -193,7 +193,9 @@ export class Correlator {
   ): Incident {
     const { subject, time, threshold } = evidence;
     const signals = [...(open?.signals ?? []), ...evidence.signals].slice(-MAX_SIGNALS);
-    const emitters = new Set([...(open?.emitters ?? []), ...evidence.signals.flatMap((s) => s.emitters)]);
+    // Two emitters justify automatic action, so a detector in shadow must not bring the second one.
+    const counted = evidence.signals.filter((s) => !s.shadow);
+    const emitters = new Set([...(open?.emitters ?? []), ...counted.flatMap((s) => s.emitters)]);
     const violation = sum.violation || (open?.violation ?? false);
     const incident: Incident = {
       id: open?.id ?? stableId('inc', subject.tenant, subject.agentId, subject.sessionId ?? '', evidence.causeId),

@@ -49,11 +49,11 @@ export function planResponse(incident: Incident, context: PolicyContext): Planne
   return plan.map((command, i) => ({ ...command, ...deliver(incident, context, i) }));
 }
 
-/** The tool of the strongest signal. */
+/** The tool of the strongest signal that may be acted on. */
 export function mainTool(incident: Incident): string | undefined {
   let best: { tool: string; nats: number } | undefined;
-  for (const { tool, nats } of incident.signals) {
-    if (tool !== undefined && (best === undefined || nats > best.nats)) best = { tool, nats };
+  for (const { tool, nats, shadow } of incident.signals) {
+    if (tool !== undefined && !shadow && (best === undefined || nats > best.nats)) best = { tool, nats };
   }
   return best?.tool;
 }

@@ -106,6 +106,17 @@ describe('Correlator', () => {
     });
   });
 
+  it('lets a detector in shadow neither bring the second emitter nor count a session', () => {
+    const subject = correlator();
+    const own = sampleSignal({ emitters: ['gateway-1'], tool: 'read_mail' });
+    const shadow = sampleSignal({ id: 'sig_2', shadow: true, emitters: ['runtime-1'], tool: 'send_money' });
+    const { incident } = subject.observe(evidence({ callTerms: call(7), signals: [own, shadow] }));
+    expect(incident).toMatchObject({ emitters: ['gateway-1'] });
+    const { subject: agent } = evidence();
+    expect(subject.openSessionsOver(agent, 'read_mail', 0)).toBe(1);
+    expect(subject.openSessionsOver(agent, 'send_money', 0)).toBe(0);
+  });
+
   it('keeps sessions apart and shows what led to the incident', () => {
     const subject = correlator();
     subject.observe(evidence({ position: 10 }));

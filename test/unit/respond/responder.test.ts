@@ -75,6 +75,11 @@ describe('Responder', () => {
     expect(commands(effects).map((c) => [c.action, c.tool])).toContainEqual(['freeze-tool', 'send_money']);
   });
 
+  it('freezes no tool that only a detector in shadow has seen', () => {
+    const incident = sampleIncident({ signals: [sampleSignal({ shadow: true })] });
+    expect(commands(responder().onIncident(incident, 9, NOW)).map(({ action }) => action)).toEqual(['revoke-session']);
+  });
+
   it('waits for a person above the blast-radius cap, and acts again a minute later', () => {
     const subject = responder({ maxCommandsPerMinute: 3 });
     const states = Array.from({ length: 5 }, (_, i) =>
