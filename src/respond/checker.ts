@@ -59,7 +59,8 @@ export class Checker {
     const { observation, logged } = this.#options.submit(request, principal);
     const deadlineMs = Math.min(request.deadlineMs ?? this.#options.deadlineMs, this.#options.deadlineMs);
     const answered = this.#answerFor(observation.id, deadlineMs);
-    const [answer] = await Promise.all([answered, logged]);
+    // A log that hangs must not hold the answer beyond the deadline; one that refuses is told at once.
+    const answer = await Promise.race([answered, logged.then(() => answered)]);
     this.#answered++;
     if (answer.timedOut) this.#timedOut++;
     return answer;

@@ -79,6 +79,11 @@ describe('Checker', () => {
     expect(await subject.check({ ...request('c1'), deadlineMs: 5 }, GATEWAY)).toMatchObject({ timedOut: true });
   });
 
+  it('keeps the deadline when the log hangs', async () => {
+    const subject = checker(5, () => new Promise(() => {}));
+    expect(await subject.check(request('c1'), GATEWAY)).toMatchObject({ decision: 'hold', timedOut: true });
+  });
+
   it('fails when the attempt cannot be logged', async () => {
     const subject = checker(5, () => Promise.reject(new Error('log full')));
     await expect(subject.check(request('c1'), GATEWAY)).rejects.toThrow('log full');
