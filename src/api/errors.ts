@@ -19,7 +19,8 @@ export class ApiError extends Error {
 
 /** Answers with `{error: {code, message, field?, fix?}}`. An error nobody foresaw is counted, and told without detail. */
 export function answerError(c: Context, error: unknown, onUnexpected: (error: unknown) => void): Response {
-  const known = error instanceof OverloadError ? fromOverload(error) : error;
+  const known =
+    error instanceof OverloadError ? fromOverload(error) : isLogFull(error) ? fromOverload(LOG_FULL) : error;
   if (!(known instanceof ApiError)) {
     onUnexpected(error);
     return c.json({ error: { code: 'internal', message: 'an error inside the service; it was recorded' } }, 500);
@@ -31,6 +32,13 @@ export function answerError(c: Context, error: unknown, onUnexpected: (error: un
   if (field !== undefined) body['field'] = field;
   if (fix !== undefined) body['fix'] = fix;
   return c.json({ error: body }, known.status);
+}
+
+const LOG_FULL = new OverloadError('the log takes no more for now; send again later', 503, 5);
+
+/** What every route that writes may meet. The log's own class is behind its port; the code is part of the port. */
+function isLogFull(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'LOG_FULL';
 }
 
 function fromOverload(error: OverloadError): ApiError {
