@@ -1,4 +1,4 @@
-import { dirname, join } from 'node:path';
+import { resolve } from 'node:path';
 import { MEASURES } from '../baseline/measures.js';
 import { loadConfig } from '../config.js';
 import { describeCaseResults, runDetectorCases, type CaseResult } from '../detect/cases.js';
@@ -17,7 +17,9 @@ export const detectors: CliCommand = {
   run: async (context) => {
     if (context.positionals[0] !== 'test') throw new UsageError('say "parallax detectors test"');
     const config = loadConfig(textOf(context, 'config'), context.env);
-    const directory = textOf(context, 'dir') ?? join(packageRoot(), config.detection.detectorsDir);
+    const given = textOf(context, 'dir');
+    // Absolute from here on: the cases' own worlds resolve relative names against the package.
+    const directory = given === undefined ? resolve(packageRoot(), config.detection.detectorsDir) : resolve(given);
     const set = loadDetectors(directory, MEASURES);
     const progress = new ProgressLine(context.console);
     const results: CaseResult[] = [];
@@ -26,7 +28,7 @@ export const detectors: CliCommand = {
       results.push(...(await runDetectorCases(definition, world, (name) => progress.show(definition.id, name))));
     }
     progress.done();
-    context.console.out(`${set.detectors.length} detectors in ${dirname(join(directory, 'x'))}\n`);
+    context.console.out(`${set.detectors.length} detectors in ${directory}\n`);
     context.console.out(`${describeCaseResults(results)}\n`);
     return results.every((result) => result.passed) ? 0 : 1;
   },
