@@ -78,7 +78,8 @@ export class EmbeddedEnvironment {
     if (maxBytes <= reserveBytes) {
       throw new RangeError(`maxBytes (${maxBytes}) must be greater than reserveBytes (${reserveBytes}).`);
     }
-    mkdirSync(options.directory, { recursive: true });
+    // Whole payloads lie in it, and the folder above may be open to everybody.
+    mkdirSync(options.directory, { recursive: true, mode: 0o700 });
     const lock = acquireDirectoryLock(options.directory);
     try {
       return new EmbeddedEnvironment({ ...options, maxBytes, reserveBytes }, lock);

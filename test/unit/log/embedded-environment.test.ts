@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ManualClock } from '../../../src/lib/clock.js';
 import { EmbeddedEnvironment, type EmbeddedEnvironmentOptions } from '../../../src/log/embedded-environment.js';
@@ -126,6 +127,12 @@ describe('the embedded environment', () => {
     await log.truncateBefore(position);
     expect(log.tail).toBe(5);
     expect(log.storedBytes).toBeLessThan(200 * KIB);
+  });
+
+  it('is closed to other users, whatever the folder above it allows', () => {
+    directory.remove();
+    open();
+    expect(statSync(directory.path).mode & 0o077).toBe(0);
   });
 
   it('commits the log and the scoring store side by side', async () => {
