@@ -29,6 +29,17 @@ const keySchema = z
     message: 'give exactly one of secretEnv, secretFile, secretSha256',
   });
 
+/** The URL is printed and shown at `/v1/status`, so it may carry no secret. */
+function checkStoreUrl(url: string, context: z.RefinementCtx): void {
+  if (url === 'embedded') return;
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  if (parsed === undefined || !/^https?:$/.test(parsed.protocol)) {
+    context.addIssue('must be "embedded", or the URL of a server such as "http://clickhouse:8123"');
+  } else if (parsed.username !== '' || parsed.password !== '' || parsed.search !== '') {
+    context.addIssue('must hold no user, password or parameters; use clickhouse.username and clickhouse.passwordEnv');
+  }
+}
+
 const ms = (fallback: number) => z.number().int().positive().default(fallback);
 
 const configSchema = z.strictObject({
@@ -72,7 +83,7 @@ const configSchema = z.strictObject({
   clickhouse: z
     .strictObject({
       /** `embedded`, or the URL of a server. */
-      url: z.string().default('embedded'),
+      url: z.string().default('embedded').superRefine(checkStoreUrl),
       username: z.string().default('default'),
       passwordEnv: z.string().exactOptional(),
       database: z
@@ -167,12 +178,14 @@ const ENV_RESERVED = new Set(['PARALLAX_CONFIG', 'PARALLAX_DATA', 'PARALLAX_KEY'
 export function loadConfig(file: string | undefined, env: NodeJS.ProcessEnv): Config {
   const raw = file === undefined ? {} : readYamlObject(file);
   const secrets = secretVariables(raw);
+  /** Which variable a setting came from, so that a mistake is looked for where it was made. */
+  const variables = new Map<string, string>();
   for (const [name, value] of Object.entries(env)) {
     if (!name.startsWith(ENV_PREFIX) || value === undefined || ENV_RESERVED.has(name) || secrets.has(name)) continue;
-    setPath(raw, name, value);
+    variables.set(setPath(raw, name, value), name);
   }
   const parsed = configSchema.safeParse(raw);
-  if (!parsed.success) throw new ConfigError(describeIssues(file ?? 'environment', parsed.error));
+  if (!parsed.success) throw new ConfigError(describeIssues(file ?? 'environment', parsed.error, variables));
   const config = parsed.data;
   if (file !== undefined) config.dataDir = resolve(dirname(file), config.dataDir);
   return config;
@@ -199,10 +212,17 @@ export function readYamlObject(file: string): Record<string, unknown> {
   return { ...value };
 }
 
-/** One line per problem: `file: path: what is wrong`. */
-export function describeIssues(file: string, error: z.ZodError): string {
+/** One line per problem: `file or variable: path: what is wrong`. */
+function describeIssues(file: string, error: z.ZodError, variables: ReadonlyMap<string, string>): string {
   return error.issues
-    .map((issue) => `${file}: ${issue.path.length === 0 ? '(top level)' : issue.path.join('.')}: ${issue.message}`)
+    .flatMap((issue) => {
+      const unknown = issue.code === 'unrecognized_keys' ? issue.keys : [undefined];
+      return unknown.map((key) => {
+        const path = [...issue.path, ...(key === undefined ? [] : [key])].join('.');
+        const what = key === undefined ? issue.message : 'is no setting; "parallax config --print" shows all there are';
+        return `${variables.get(path) ?? file}: ${path === '' ? '(top level)' : path}: ${what}`;
+      });
+    })
     .join('\n');
 }
 
@@ -222,7 +242,8 @@ function secretVariables(raw: Record<string, unknown>): Set<string> {
   return names;
 }
 
-function setPath(root: Record<string, unknown>, variable: string, value: string): void {
+/** @returns the path that was set, `http.port` */
+function setPath(root: Record<string, unknown>, variable: string, value: string): string {
   const path = variable.slice(ENV_PREFIX.length).split('__').map(camelCase);
   const last = path.pop();
   if (last === undefined || last === '') throw new ConfigError(`${variable}: names no setting; see "parallax config"`);
@@ -237,6 +258,7 @@ function setPath(root: Record<string, unknown>, variable: string, value: string)
     level = copy;
   }
   level[last] = parseScalar(value);
+  return [...path, last].join('.');
 }
 
 /** `ALLOWED_LATENESS_MS` -> `allowedLatenessMs`. */

@@ -1,0 +1,56 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { loadConfig } from '../../src/config.js';
+import { temporaryDirectory } from '../support/temporary-directory.js';
+
+describe('the configuration', () => {
+  let directory: ReturnType<typeof temporaryDirectory>;
+  beforeEach(() => {
+    directory = temporaryDirectory();
+  });
+  afterEach(() => directory.remove());
+
+  function file(text: string): string {
+    const path = join(directory.path, 'parallax.yaml');
+    writeFileSync(path, text);
+    return path;
+  }
+
+  it('takes the environment over the file, and leaves reserved names alone', () => {
+    const env = { PARALLAX_HTTP__PORT: '8080', PARALLAX_JOIN__ALLOWED_LATENESS_MS: '7', PARALLAX_KEY: 'secret' };
+    const { http, join: joining } = loadConfig(file('http: { port: 1, host: 0.0.0.0 }'), env);
+    expect([http.host, http.port, joining.allowedLatenessMs]).toEqual(['0.0.0.0', 8080, 7]);
+  });
+
+  it('names the file for what stands there, and the variable for what stands in it', () => {
+    const path = file('htpp: {}\nhttp: { prot: 1 }\nmode: maybe');
+    const env = { PARALLAX_HTTP__PORT: 'abc', PARALLAX_HTTP_PORT: '1' };
+    let message = '';
+    try {
+      loadConfig(path, env);
+    } catch (error) {
+      message = String(error);
+    }
+    expect(message).toMatch(new RegExp(`${path}: htpp: is no setting`));
+    expect(message).toMatch(new RegExp(`${path}: http.prot: is no setting`));
+    expect(message).toMatch(new RegExp(`${path}: mode: `));
+    expect(message).toMatch(/PARALLAX_HTTP__PORT: http\.port: /);
+    expect(message).toMatch(/PARALLAX_HTTP_PORT: httpPort: is no setting/);
+  });
+
+  it.each(['embedded', 'http://127.0.0.1:8123', 'https://clickhouse.example.org/'])('takes %s as the store', (url) => {
+    expect(loadConfig(undefined, { PARALLAX_CLICKHOUSE__URL: url }).clickhouse.url).toBe(url);
+  });
+
+  it.each([
+    ['embeded', /must be "embedded", or the URL/],
+    ['ftp://clickhouse', /must be "embedded", or the URL/],
+    ['http://me:geheim@clickhouse:8123', /passwordEnv/],
+    ['http://clickhouse:8123?password=geheim', /passwordEnv/],
+  ])('refuses %s as the store, without repeating it', (url, reason) => {
+    const load = () => loadConfig(undefined, { PARALLAX_CLICKHOUSE__URL: url });
+    expect(load).toThrow(reason);
+    expect(load).not.toThrow(/geheim/);
+  });
+});
