@@ -87,20 +87,23 @@ describe('the whole service under hostile input', () => {
     expect(Math.max(...anonymousMib)).toBeLessThan(full + 256);
   }, 240_000);
 
-  it('forgets the baselines that were learned first, when strangers are learned, and counts them', async () => {
-    // Vouched for, or they would all be in quarantine.
+  it('keeps what it knows of an agent through a flood of strangers that it learns from', async () => {
+    // Vouched for: the worst case, every stranger is learned.
     await flooded.post('/v1/learning', { mode: 'vouched' });
-    await flooded.observe(
-      'gateway',
-      strangers(STRANGERS / AT_ONCE, EVENTS + 3 * DAY_MS, () => true),
-    );
+    await flooded.observe('gateway', strangers(STRANGERS / AT_ONCE, EVENTS + 3 * DAY_MS));
     for (const { speaker, observation } of timeMoves(EVENTS + 4 * DAY_MS))
       await flooded.observe(speaker, [observation]);
     const { baselines, memory } = await flooded.settled();
     console.log(`resident ${Math.round(memory.residentBytes / MIB)} MiB, baselines ${JSON.stringify(baselines)}`);
-    expect(baselines['agents']).toBe(CAPS.maxAgents);
+    // A quarter of the room is for agents that are not known yet; they push out each other.
+    expect(baselines['agents']).toBe(1 + CAPS.maxAgents / 4);
     expect(baselines['agentsDropped']).toBeGreaterThan(0);
     await flooded.post('/v1/learning', { mode: 'frozen' });
+    const before = (await judgements(flooded)).length;
+    const hijacked = syntheticSession(7_777, { agentId: AGENT, startMs: 0, hijacked: true });
+    await send(flooded, spread([hijacked], EVENTS + 4 * DAY_MS + 60 * MINUTE_MS, MINUTE_MS));
+    await flooded.settled();
+    expect(await judgements(flooded)).toHaveLength(before + 1);
   });
 
   it('counts impossible and future times, and takes their neighbours', async () => {
@@ -271,10 +274,11 @@ async function judgements(service: ServiceProcess) {
  * own: no more than the service keeps at hand.
  */
 function invented(round: number): WireObservation[] {
-  return strangers(round, EVENTS + round * MINUTE_MS, (n) => n % 25 === 0);
+  return strangers(round, EVENTS + round * MINUTE_MS);
 }
 
-function strangers(round: number, startMs: number, acts: (n: number) => boolean): WireObservation[] {
+/** Every one of them writes, to somebody nobody has heard of, with a tool nobody has seen. */
+function strangers(round: number, startMs: number): WireObservation[] {
   return Array.from({ length: AT_ONCE }, (_, i): WireObservation => {
     const n = round * AT_ONCE + i;
     const common = {
@@ -287,9 +291,7 @@ function strangers(round: number, startMs: number, acts: (n: number) => boolean)
       tool: `tool-${n % 5_000}`,
     } as const;
     const args = { to: `somebody-${n}@evil.example`, amount: n };
-    return acts(n)
-      ? { ...common, kind: 'tool_call', effect: 'write', args, decision: 'allow' }
-      : { ...common, kind: 'tool_result', text: `nothing for somebody-${n}` };
+    return { ...common, kind: 'tool_call', effect: 'write', args, decision: 'allow' };
   });
 }
 
