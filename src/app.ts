@@ -5,6 +5,8 @@ import type { Config } from './config.js';
 import { openCore, type Core } from './core.js';
 import type { Clock } from './lib/clock.js';
 import { truncatablePosition } from './log/retention.js';
+import type { Notifier } from './notify/notifier.js';
+import { startMail } from './notify/start-mail.js';
 import { StoreLink } from './store/store-link.js';
 import { openStore } from './store/store.js';
 import { StoringReader } from './store/storing-reader.js';
@@ -64,6 +66,14 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
       },
     });
     closers.push(core.close);
+    const mail = startMail({
+      config: config.notify.mail,
+      env,
+      ...core,
+      clock,
+      onNotice: (level, message) => logger[level](message),
+    });
+    closers.push(async () => mail?.stop());
 
     const link = new StoreLink({
       open: () =>
@@ -89,7 +99,7 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
       await link.drain({ log: core.log.head, outbox: core.store.outboxHead }, DRAIN_MS);
     });
 
-    closers.push(startTimers({ core, link, config, clock, logger }));
+    closers.push(startTimers({ core, link, mail, config, clock, logger }));
 
     const api = createApi({
       keys,
@@ -105,7 +115,7 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
           order: async (value) => void (await core.record({ type: 'order', value })),
           activate: async (value) => void (await core.record({ type: 'activation', value })),
         },
-        status: { status: () => statusOf(core, link, config), ready: () => true },
+        status: { status: () => statusOf({ core, link, mail, config }), ready: () => true },
         clock,
       },
       onUnexpected: (error, request) =>
@@ -120,16 +130,20 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
   }
 }
 
-interface TimerParts {
+interface RunningParts {
   core: Core;
   link: StoreLink;
+  mail: Notifier | undefined;
   config: Config;
+}
+
+interface TimerParts extends RunningParts {
   clock: Clock;
   logger: Logger;
 }
 
 /** Ticks into the log, and lets go of what every reader has passed. */
-function startTimers({ core, link, config, clock, logger }: TimerParts): () => Promise<void> {
+function startTimers({ core, link, mail, config, clock, logger }: TimerParts): () => Promise<void> {
   const complain = (what: string) => (error: unknown) => logger.warn({ error: String(error) }, what);
   const tick = setInterval(() => {
     core.record({ type: 'tick', value: { now: clock.now() } }).catch(complain('a tick could not be written'));
@@ -145,7 +159,8 @@ function startTimers({ core, link, config, clock, logger }: TimerParts): () => P
         nowMs: clock.now(),
       }),
     );
-    const surplus = Math.min(stored.outbox, core.store.outboxHead - KEEP_OUTBOX);
+    const read = Math.min(stored.outbox, mail?.cursor ?? stored.outbox);
+    const surplus = Math.min(read, core.store.outboxHead - KEEP_OUTBOX);
     if (surplus > 0) await core.store.trimOutbox(surplus);
   };
   const maintenance = setInterval(() => {
@@ -159,7 +174,7 @@ function startTimers({ core, link, config, clock, logger }: TimerParts): () => P
 }
 
 /** What `/v1/status` shows: what came in, how far each reader is, what was lost to whom, what detectors do. */
-function statusOf(core: Core, link: StoreLink, config: Config): Record<string, unknown> {
+function statusOf({ core, link, mail, config }: RunningParts): Record<string, unknown> {
   const head = core.log.head;
   return {
     mode: config.mode,
@@ -177,6 +192,7 @@ function statusOf(core: Core, link: StoreLink, config: Config): Record<string, u
     checks: core.checker.stats(),
     detectors: core.detectors.status(),
     storing: link.status(),
+    notify: { mail: mail?.status() ?? 'off' },
     clickhouse: link.store?.embedded() ?? { url: config.clickhouse.url },
     memory: { residentBytes: process.memoryUsage.rss() },
   };

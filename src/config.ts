@@ -29,6 +29,41 @@ const keySchema = z
     message: 'give exactly one of secretEnv, secretFile, secretSha256',
   });
 
+/** A bare address: a name beside it, or a second address, would be more than a header may hold. */
+const address = z
+  .string()
+  .max(254)
+  .regex(/^[^\s<>@",;:()\\]+@[^\s<>@",;:()\\]+$/, { message: 'use one plain address, for example ops@example.com' });
+
+const mailSchema = z
+  .strictObject({
+    host: z.string().min(1).max(253),
+    /** 465 where `secure`, 587 otherwise. */
+    port: z.number().int().min(1).max(65535).exactOptional(),
+    /** TLS from the first byte; without it the connection is upgraded where the server can. */
+    secure: z.boolean().default(false),
+    user: z.string().min(1).exactOptional(),
+    passwordEnv: z.string().min(1).exactOptional(),
+    passwordFile: z.string().min(1).exactOptional(),
+    from: address,
+    to: z.array(address).min(1).max(50),
+    /** Incidents below it are not mailed. */
+    minSeverity: z.enum(SEVERITIES).default('medium'),
+    /** One of them is kept for the summary of what was left out. */
+    maxPerHour: z.number().int().min(2).max(1_000).default(20),
+    /** Where people find the observer; messages then carry a link to the incident. */
+    baseUrl: z
+      .url({ protocol: /^https?$/ })
+      .refine((url) => !url.includes('@'), { message: 'leave user and password out; it is part of every message' })
+      .exactOptional(),
+  })
+  .refine(
+    (m) => [m.passwordEnv, m.passwordFile].filter((s) => s !== undefined).length === Number(m.user !== undefined),
+    {
+      message: 'give user together with exactly one of passwordEnv, passwordFile, or none of them',
+    },
+  );
+
 /** The URL is printed and shown at `/v1/status`, so it may carry no secret. */
 function checkStoreUrl(url: string, context: z.RefinementCtx): void {
   if (url === 'embedded') return;
@@ -151,11 +186,14 @@ const configSchema = z.strictObject({
       freezeWindowMs: ms(30 * 60_000),
     })
     .prefault({}),
+  /** Ways to reach people; a way that is not set is off. */
+  notify: z.strictObject({ mail: mailSchema.exactOptional() }).prefault({}),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
 });
 
 export type Config = z.infer<typeof configSchema>;
 export type KeyConfig = Config['keys'][number];
+export type MailConfig = z.infer<typeof mailSchema>;
 
 /** A configuration that cannot be used; the message names file, path and fix. */
 export class ConfigError extends Error {
@@ -226,20 +264,20 @@ function describeIssues(file: string, error: z.ZodError, variables: ReadonlyMap<
     .join('\n');
 }
 
-/** Key secrets come from variables that the user names freely; those are not configuration paths. */
+/** Secrets come from variables that the user names freely; those are not configuration paths. */
 function secretVariables(raw: Record<string, unknown>): Set<string> {
   const names = new Set<string>();
   const keys = raw['keys'];
-  if (Array.isArray(keys)) {
-    for (const key of keys) {
-      if (typeof key === 'object' && key !== null && 'secretEnv' in key) names.add(String(key.secretEnv));
-    }
-  }
-  const clickhouse = raw['clickhouse'];
-  if (typeof clickhouse === 'object' && clickhouse !== null && 'passwordEnv' in clickhouse) {
-    names.add(String(clickhouse.passwordEnv));
-  }
+  if (Array.isArray(keys)) for (const key of keys) addName(names, key, 'secretEnv');
+  addName(names, raw['clickhouse'], 'passwordEnv');
+  const { notify } = raw;
+  if (typeof notify === 'object' && notify !== null && 'mail' in notify) addName(names, notify.mail, 'passwordEnv');
   return names;
+}
+
+function addName(names: Set<string>, group: unknown, setting: string): void {
+  if (typeof group !== 'object' || group === null) return;
+  for (const [name, value] of Object.entries(group)) if (name === setting) names.add(String(value));
 }
 
 /** @returns the path that was set, `http.port` */

@@ -5,13 +5,14 @@ import { UsageError, type CliCommand, type Console } from './cli/command.js';
 import { config } from './cli/config.js';
 import { detectors } from './cli/detectors.js';
 import { evaluate } from './cli/evaluate.js';
+import { notify } from './cli/notify.js';
 import { replay } from './cli/replay.js';
 import { serve } from './cli/serve.js';
 import { ConfigError } from './config.js';
 import { DetectorError } from './detect/loader.js';
 import { packageRoot } from './lib/package-root.js';
 
-const COMMANDS: readonly CliCommand[] = [serve, replay, evaluate, detectors, config];
+const COMMANDS: readonly CliCommand[] = [serve, replay, evaluate, detectors, notify, config];
 
 /** Errors whose message says what to do; a stack would only hide it. */
 const EXPECTED = new Set([

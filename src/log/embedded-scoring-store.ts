@@ -1,7 +1,7 @@
 import type { Effect, OutboxEntry } from '../model/effect.js';
 import type { EmbeddedEnvironment, MetaValue } from './embedded-environment.js';
 import { LogClosedError, LogDamagedError } from './log-errors.js';
-import type { ScoringStore, StateCommit } from './port.js';
+import type { ReaderMemory, ScoringStore, StateCommit } from './port.js';
 import { PositionWaiters } from './position-waiters.js';
 import type { Operation } from './write-queue.js';
 
@@ -131,10 +131,17 @@ export class EmbeddedScoringStore implements ScoringStore {
     return typeof value === 'number' ? value : 0;
   }
 
-  async setCursor(name: string, value: number): Promise<void> {
+  async setCursor(name: string, value: number, memory?: ReaderMemory): Promise<void> {
     if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`Cursor ${name} cannot be ${value}.`);
     const key = cursorKey(name);
-    await this.#write([() => void this.#environment.meta.put(key, value)]);
+    const { meta, state } = this.#environment;
+    const puts = (memory?.puts ?? []).map((put) => ({ key: keyBytes(put.key), value: Buffer.from(put.value) }));
+    const deletes = (memory?.deletes ?? []).map((own) => keyBytes(own));
+    await this.#write([
+      ...puts.map((put) => () => void state.put(put.key, put.value)),
+      ...deletes.map((own) => () => void state.remove(own)),
+      () => void meta.put(key, value),
+    ]);
   }
 
   /** Releases those who wait for the outbox. The environment stays open. */

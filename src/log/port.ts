@@ -66,5 +66,12 @@ export interface ScoringStore {
   trimOutbox(sequence: number): Promise<void>;
   /** Durable cursor of another reader (storing, notifying). 0 when unknown. */
   cursor(name: string): number;
-  setCursor(name: string, value: number): Promise<void>;
+  /** Moves a reader's cursor; what the reader remembers beside it moves in the same transaction. */
+  setCursor(name: string, value: number, memory?: ReaderMemory): Promise<void>;
+}
+
+/** What a reader of the outbox keeps under keys of its own. */
+export interface ReaderMemory {
+  puts: { key: string; value: Uint8Array }[];
+  deletes: string[];
 }

@@ -1,3 +1,4 @@
+import type { Command } from '../../src/model/command.js';
 import type { Incident } from '../../src/model/incident.js';
 import type { Signal } from '../../src/model/signal.js';
 
@@ -52,6 +53,26 @@ export function sampleIncident(change: Partial<Incident> = {}): Incident {
     emitters: ['gateway-1', 'runtime-1'],
     violation: false,
     commandIds: [],
+    ...change,
+  };
+}
+
+/** A command in force, with every field filled in. */
+export function sampleCommand(change: Partial<Command> = {}): Command {
+  return {
+    id: 'cmd_1',
+    tenant: 'default',
+    action: 'freeze-tool',
+    agentId: 'agent-a',
+    tool: 'send_money',
+    incidentId: 'inc_1',
+    reason: 'misused in this session',
+    issuedAt: 1_000,
+    expiresAt: 3_601_000,
+    dryRun: false,
+    state: 'sent',
+    acknowledgements: [],
+    issuedBy: 'policy',
     ...change,
   };
 }

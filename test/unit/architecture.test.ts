@@ -13,6 +13,7 @@ const RESERVED: Record<string, (file: string) => boolean> = {
   rxjs: (file) => file.startsWith('join/') || file === 'pipeline.ts',
   kafkajs: (file) => file.startsWith('kafka/'),
   '@clickhouse/client': (file) => file.startsWith('store/'),
+  nodemailer: (file) => file.startsWith('notify/'),
   chdb: (file) => file.startsWith('store/'),
   lmdb: (file) => file.startsWith('log/'),
   hono: (file) => file.startsWith('api/') || file.startsWith('gateway/reference/'),

@@ -163,6 +163,18 @@ describe('the embedded scoring store', () => {
     await expect(store.setCursor('Bad Name', 1)).rejects.toThrow(/lower-case/);
   });
 
+  it('moves what a reader remembers together with its cursor', async () => {
+    const value = new Uint8Array([1, 2]);
+    await store.setCursor('notify-mail', 3, { puts: [{ key: 'notify-mail/a', value }], deletes: [] });
+    await store.setCursor('notify-mail', 4, { puts: [{ key: 'notify-mail/b', value }], deletes: ['notify-mail/a'] });
+    await reopen();
+    expect(store.cursor('notify-mail')).toBe(4);
+    expect([...store.entries('notify-mail/')].map(({ key }) => key)).toEqual(['notify-mail/b']);
+    const bad = { puts: [{ key: '', value }], deletes: [] };
+    await expect(store.setCursor('notify-mail', 5, bad)).rejects.toThrow(/state key/);
+    expect(store.cursor('notify-mail')).toBe(4);
+  });
+
   it('wakes who waits for the outbox, and lets go on abort and on close', async () => {
     const controller = new AbortController();
     const woken = store.waitForOutbox(0, controller.signal).then(() => store.outboxHead);
