@@ -184,7 +184,11 @@ export class Scoring {
     if (this.#uncommitted === 0) return log.waitBeyond(this.#next - 1, stop);
     const wake = new AbortController();
     const end = () => wake.abort();
-    const timer = setTimeout(end, this.#msToCheckpoint(true));
+    let isRested = false;
+    const timer = setTimeout(() => {
+      isRested = true;
+      end();
+    }, this.#msToCheckpoint(true));
     stop.addEventListener('abort', end, { once: true });
     try {
       await log.waitBeyond(this.#next - 1, wake.signal);
@@ -192,6 +196,8 @@ export class Scoring {
       clearTimeout(timer);
       stop.removeEventListener('abort', end);
     }
+    // The rest is over even where the clock stands still, as a trial's does: else nothing would ever be committed.
+    if (isRested) await this.#checkpoint();
   }
 
   #score(entries: readonly LogEntry[]): void {
