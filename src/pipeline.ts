@@ -262,6 +262,7 @@ export class Scoring {
         return this.#answer(output.value);
       case 'late':
         this.counters.late++;
+        if (output.cause === 'session-closed') this.#forgetAfterlife(output.value);
         return;
       case 'future':
         this.counters.future++;
@@ -313,7 +314,8 @@ export class Scoring {
       callTerms: [],
       signals,
     });
-    if (!this.#isFlagged(subjectOf(window))) baselines.learnWindow(window);
+    // A revision is the same minute again: it must not teach the rate twice.
+    if (window.revision === 0 && !this.#isFlagged(subjectOf(window))) baselines.learnWindow(window);
     const { evidenceIds: _, ...summary } = window;
     this.#emit([{ type: 'window', value: summary }]);
     this.#parts.windowScored?.(window, signals, opened ? incident : undefined);
@@ -356,6 +358,14 @@ export class Scoring {
     }
     if (result.calibrated)
       notice('thresholds calibrated', { tenant: closed.tenant, promise: baselines.promise(closed.tenant) });
+  }
+
+  /** A record came after its session had closed: it was scored, but nothing may stay open that nobody would close. */
+  #forgetAfterlife(observation: Observation): void {
+    const { baselines, correlator } = this.#parts;
+    const subject = subjectOf(observation);
+    baselines.closeSession(subject, 'discard', { extraNats: 0, nowMs: this.#now });
+    correlator.forget(subject);
   }
 
   /** @param time event time, epoch ms */

@@ -1,7 +1,7 @@
 import type { Observation, Stream } from '../model/observation.js';
 import { ChangeLog, joinKey } from './changes.js';
 import { IdRing } from './dedupe.js';
-import type { CloseReason, JoinOutput } from './port.js';
+import type { CloseReason, ClosedSession, JoinOutput } from './port.js';
 import { newCounters, type JoinCounters } from './restore.js';
 import { SessionEntry, sessionKey, type AgentRecord } from './session-entry.js';
 import { closesAt } from './sessions.js';
@@ -149,13 +149,11 @@ export class HeldState {
     entry.closed = true;
     this.counters.afterClose += entry.beyond;
     this.changes.session(entry);
-    if (entry.sessionId !== undefined) {
-      this.counters.sessionsClosed++;
-      const { tenant: name, sessionId, firstTime, lastTime, events } = entry;
-      const { agentId } = entry.agent;
-      const value = { tenant: name, agentId, sessionId, firstTime, lastTime, events, reason };
-      out.push({ type: 'session-closed', value });
-    }
+    this.counters.sessionsClosed++;
+    const { tenant: name, sessionId, firstTime, lastTime, events } = entry;
+    const value: ClosedSession = { tenant: name, agentId: entry.agent.agentId, firstTime, lastTime, events, reason };
+    if (sessionId !== undefined) value.sessionId = sessionId;
+    out.push({ type: 'session-closed', value });
     this.release(tenant, entry);
   }
 

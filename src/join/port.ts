@@ -7,11 +7,14 @@ export type JoinInput = Exclude<LogRecord, { type: 'payload' } | { type: 'dead-l
 
 export type CloseReason = 'ended' | 'summary' | 'timeout' | 'evicted';
 
-/** A session that is over. Given exactly once per session, after the first result of its last window. */
+/**
+ * A session that is over. Given exactly once per session, after the first result of its last window. What an agent
+ * does outside any session ends when it pauses, and may begin again.
+ */
 export interface ClosedSession {
   tenant: string;
   agentId: string;
-  sessionId: string;
+  sessionId?: string;
   /** Epoch ms, event time. */
   firstTime: number;
   /** Epoch ms, event time. */

@@ -92,13 +92,16 @@ describe('sessions', () => {
     expect(e.only(out, 'session-closed').map(({ value }) => value.sessionId)).toEqual(['b', 'c', 'a']);
   });
 
-  it('gives no session-closed for events outside any session, and forgets them', () => {
+  it('closes what an agent does outside any session when it pauses, and forgets it', () => {
     const join = e.newJoin();
     const { sessionId: _, ...lone } = e.governance({ time: T0 });
     const out = join.push([e.input(lone), later(T0 + 90 * MINUTE)]);
     expect(e.windowsOf(out)).toHaveLength(1);
     expect(e.windowsOf(out)[0]).not.toHaveProperty('sessionId');
-    expect(e.only(out, 'session-closed')).toEqual([]);
+    const [closed, ...more] = e.only(out, 'session-closed');
+    expect(closed?.value).toMatchObject({ agentId: lone.agentId, events: 1, reason: 'timeout' });
+    expect(closed?.value).not.toHaveProperty('sessionId');
+    expect(more).toEqual([]);
     expect(join.stats().openSessions).toBe(1);
   });
 
