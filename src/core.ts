@@ -1,10 +1,10 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { randomInt } from 'node:crypto';
 import { isAbsolute, join, resolve } from 'node:path';
 import { MEASURES } from './baseline/measures.js';
 import { loadPrior } from './baseline/prior.js';
 import { BaselineRegistry } from './baseline/registry.js';
-import type { Config } from './config.js';
+import { ConfigError, type Config } from './config.js';
 import { IncidentView } from './correlate/incident-view.js';
 import { Correlator } from './correlate/correlator.js';
 import { FiredMemory } from './detect/fired-memory.js';
@@ -172,7 +172,7 @@ export function openCore(options: CoreOptions): Core {
     clock,
     mode: config.mode,
     freezeWindowMs: config.respond.freezeWindowMs,
-    checkpointMs: 500,
+    checkpointMs: 1_000,
     sliceRecords: options.sliceRecords ?? SLICE_RECORDS,
     answer: (id, answer) => checker.answer(id, answer),
     awaits: (id) => checker.awaits(id),
@@ -222,13 +222,14 @@ function fromPackage(directory: string): string {
 /** The secret that keys all hashes of this install; made once, kept with the data. */
 function installSeed(dataDir: string): number {
   const file = join(dataDir, 'install-seed');
-  try {
-    return Number.parseInt(readFileSync(file, 'utf8'), 10) >>> 0;
-  } catch {
-    const seed = randomInt(1, 2 ** 32 - 1);
-    writeFileSync(file, `${seed}\n`, { mode: 0o600, flag: 'wx' });
-    return seed;
+  if (existsSync(file)) {
+    const seed = Number(readFileSync(file, 'utf8').trim());
+    if (Number.isInteger(seed) && seed > 0 && seed < 2 ** 32) return seed;
+    throw new ConfigError(`${file}: is damaged; restore it, or move the data directory away to start anew`);
   }
+  const seed = randomInt(1, 2 ** 32 - 1);
+  writeFileSync(file, `${seed}\n`, { mode: 0o600, flag: 'wx', flush: true });
+  return seed;
 }
 
 /** Waits for scoring to reach the log's present end; gives up when scoring has failed, since it never will. */

@@ -10,6 +10,8 @@ import { addEvidence, noRisk, riskTerms, severityOf, sumNats, type SessionRisk }
 const MAX_POSITIONS = 24;
 const MAX_SIGNALS = 40;
 const MAX_EMITTERS = 16;
+/** Shown where there is no threshold yet (an invariant was broken while warming): JSON has no infinity. */
+const NO_THRESHOLD_NATS = 1e6;
 
 export interface CorrelatorOptions {
   /** Sessions whose risk is held in memory; more live in the store. */
@@ -192,7 +194,7 @@ export class Correlator {
     open: Incident | undefined,
   ): Incident {
     const { subject, time, threshold } = evidence;
-    const signals = [...(open?.signals ?? []), ...evidence.signals].slice(-MAX_SIGNALS);
+    const signals = strongest([...(open?.signals ?? []), ...evidence.signals]);
     // Two emitters justify automatic action, so a detector in shadow must not bring the second one.
     const counted = evidence.signals.filter((s) => !s.shadow);
     const emitters = new Set([...(open?.emitters ?? []), ...counted.flatMap((s) => s.emitters)]);
@@ -207,7 +209,7 @@ export class Correlator {
       severity: severityOf(sum.total, threshold.nats, violation),
       title: open?.title ?? titleOf(signals, sum.total),
       riskNats: sum.total,
-      thresholdNats: open?.thresholdNats ?? threshold.nats,
+      thresholdNats: open?.thresholdNats ?? Math.min(threshold.nats, NO_THRESHOLD_NATS),
       budget: open?.budget ?? threshold.budget,
       calibrationGroups: open?.calibrationGroups ?? threshold.groups,
       arithmetic: sum.terms,
@@ -237,6 +239,14 @@ export class Correlator {
     else own.add(key);
     this.#known.set(key, subject);
   }
+}
+
+/** At most so many signals, in their order: the weakest give way, broken invariants last, so that no noise hides a cause. */
+function strongest(signals: Signal[]): Signal[] {
+  if (signals.length <= MAX_SIGNALS) return signals;
+  const weight = (signal: Signal) => (signal.violation ? Number.POSITIVE_INFINITY : signal.nats);
+  const kept = new Set([...signals].sort((a, b) => weight(b) - weight(a)).slice(0, MAX_SIGNALS));
+  return signals.filter((signal) => kept.has(signal));
 }
 
 function titleOf(signals: readonly Signal[], riskNats: number): string {

@@ -35,7 +35,7 @@ export interface Incident {
   title: string;
   /** Highest combined evidence so far, nats; never saturated. */
   riskNats: number;
-  /** The threshold it crossed, nats, and where that comes from. */
+  /** The threshold it crossed, nats; 1,000,000 where there was none yet. `budget`: the false-alarm rate it stands for. */
   thresholdNats: number;
   budget: number;
   /** Kinds of request behind the threshold: below about 1/budget of them the budget is an extrapolation. */

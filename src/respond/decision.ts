@@ -54,6 +54,8 @@ export function decideLate(onTimeout: CheckAnswer['decision'], mode: 'observe' |
 
 function reasonOf(facts: CheckFacts, wouldBe: CheckAnswer['decision']): string {
   if (facts.restriction !== undefined) return facts.restriction.reason;
-  if (facts.incident === undefined) return 'nothing unusual';
+  if (facts.incident === undefined) {
+    return Number.isFinite(facts.thresholdNats) ? 'nothing unusual' : 'still learning what is normal for this agent';
+  }
   return wouldBe === 'hold' ? facts.incident.title : `reading is allowed during the incident: ${facts.incident.title}`;
 }

@@ -6,7 +6,7 @@ import type { Effect } from '../model/effect.js';
 import type { Incident, Severity } from '../model/incident.js';
 import type { Acknowledgement, OperatorOrder } from '../model/log-record.js';
 import type { ToolCallObservation } from '../model/observation.js';
-import { mayFollow } from './lifecycle.js';
+import { isInForce, mayFollow } from './lifecycle.js';
 import { planResponse, type PlannedCommand } from './policy.js';
 import { applyCommand, noRestriction, restrictionOn } from './restrictions.js';
 
@@ -23,7 +23,7 @@ export interface ResponderOptions {
   load: (key: string) => Uint8Array | undefined;
 }
 
-/** Most commands that are watched for expiry and acknowledgement at once. */
+/** Most proposals and dry runs watched for expiry at once; what restricts somebody is always watched. */
 const MAX_ACTIVE = 50_000;
 /** Finished commands that are still known. */
 const MAX_FINISHED = 10_000;
@@ -215,7 +215,8 @@ export class Responder {
     if (isOver(command)) {
       this.#active.delete(key);
       this.#finished.set(key, true);
-    } else if (this.#active.has(key) || this.#active.size < MAX_ACTIVE) this.#active.set(key, command);
+    } else if (this.#active.has(key) || isInForce(command) || this.#active.size < MAX_ACTIVE)
+      this.#active.set(key, command);
     else this.#overflow++;
     const event: CommandEvent = {
       id: stableId('cev', command.id, command.state, step.by, step.detail),

@@ -88,6 +88,24 @@ describe('Correlator', () => {
     }
   });
 
+  it('keeps the cause of an incident through any amount of noise after it', () => {
+    const subject = correlator();
+    subject.observe(evidence({ callTerms: call(9), signals: [sampleSignal({ id: 'sig_cause', nats: 8 })] }));
+    for (let i = 0; i < 100; i++) {
+      subject.observe(evidence({ causeId: `o${i}`, signals: [sampleSignal({ id: `sig_${i}`, nats: 1 })] }));
+    }
+    const [incident] = subject.incidents();
+    expect(incident?.signals).toHaveLength(40);
+    expect(incident?.signals[0]?.id).toBe('sig_cause');
+  });
+
+  it('has a threshold that JSON can carry, also before there is one', () => {
+    const threshold = { nats: Number.POSITIVE_INFINITY, budget: 0.01, groups: 0 };
+    const broken = sampleSignal({ violation: true, nats: 0 });
+    const { incident } = correlator().observe(evidence({ threshold, signals: [broken] }));
+    expect(JSON.parse(JSON.stringify(incident))).toEqual(incident);
+  });
+
   it('lets evidence decay', () => {
     const subject = correlator();
     const own = sampleSignal({ ingredient: false, nats: 2, time: 0 });
