@@ -215,7 +215,7 @@ describe('the service as a process, with a gateway', () => {
     const refused = await runParallax(['serve', '--config', broken]);
     expect(refused).toMatchObject({ code: 2, out: '' });
     expect(refused.err).toContain(`${broken}: mode: `);
-    expect(refused.err).toContain(`${broken}: http: `);
+    expect(refused.err).toContain(`${broken}: http.prot: is no setting`);
 
     const absent = await runParallax(['serve', '--config', join(directory.path, 'absent.yaml')]);
     expect(absent.code).toBe(2);
