@@ -1,4 +1,5 @@
 import type { Origin } from '../model/observation.js';
+import type { Fact } from './facts.js';
 
 /** Newest results remembered, and hashes of each. */
 const MAX_RESULTS = 16;
@@ -12,7 +13,8 @@ interface Result {
 }
 
 export interface PlainProvenance {
-  prompt: Uint32Array;
+  /** Absent where the session's facts hold all of it. */
+  prompt?: Uint32Array;
   prompted: boolean;
   results: { callId: number; tool: number; values: Uint32Array }[];
 }
@@ -58,17 +60,21 @@ export class Provenance {
     return { origin, source: 0, sourceCall: 0 };
   }
 
-  toPlain(): PlainProvenance {
+  /** @param isTold the session's facts are kept in full: what its prompts mention is left out */
+  toPlain(isTold = false): PlainProvenance {
     return {
-      prompt: Uint32Array.from(this.#prompt),
+      ...(isTold ? {} : { prompt: Uint32Array.from(this.#prompt) }),
       prompted: this.#prompted,
       results: this.#results.map((result) => ({ ...result, values: Uint32Array.from(result.values) })),
     };
   }
 
-  static fromPlain(plain: PlainProvenance): Provenance {
+  /** @param facts the facts that were kept */
+  static fromPlain(plain: PlainProvenance, facts: readonly Fact[] = []): Provenance {
     const provenance = new Provenance();
-    for (const value of plain.prompt) provenance.#prompt.add(value);
+    if (plain.prompt === undefined) {
+      for (const fact of facts) if (fact.type === 'prompt') provenance.addPrompt(fact.values);
+    } else for (const value of plain.prompt) provenance.#prompt.add(value);
     provenance.#prompted = plain.prompted;
     provenance.#results.push(...plain.results.map((result) => ({ ...result, values: new Set(result.values) })));
     return provenance;

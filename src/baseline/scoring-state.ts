@@ -23,11 +23,17 @@ export interface PastCall {
   principalId: string;
 }
 
-export interface PlainScoringState {
+/** Hashes that follow from the session's facts. */
+interface PlainHashes {
   intent: Uint32Array;
   mentioned: Uint32Array;
   seenArgWords: Uint32Array;
   usedTools: Uint32Array;
+}
+
+export interface PlainScoringState {
+  /** Absent where the facts that are kept hold them all. */
+  hashes?: PlainHashes;
   writes: number;
   requestKey: number;
   requestVersion: number;
@@ -77,11 +83,20 @@ export class ScoringState {
     return callId === 0 ? undefined : this.calls.findLast((call) => call.callId === callId);
   }
 
-  #applyPrompt({ words, values }: PromptFact): void {
-    if (this.requestVersion === 0) this.requestKey = requestKeyOf(words);
+  #applyPrompt(prompt: PromptFact): void {
+    if (this.requestVersion === 0) this.requestKey = requestKeyOf(prompt.words);
     this.requestVersion++;
-    addAll(this.intent, words, MAX_INTENT);
-    addAll(this.mentioned, values, MAX_MENTIONED);
+    this.#hold(prompt);
+  }
+
+  #hold(fact: Fact): void {
+    if (fact.type === 'prompt') {
+      addAll(this.intent, fact.words, MAX_INTENT);
+      addAll(this.mentioned, fact.values, MAX_MENTIONED);
+    } else if (fact.type === 'call') {
+      addAll(this.usedTools, [fact.tool], MAX_TOOLS);
+      addAll(this.seenArgWords, fact.argWords, MAX_ARG_WORDS);
+    }
   }
 
   #applyCall(call: CallFact, observationId: string, principalId: string): void {
@@ -90,32 +105,34 @@ export class ScoringState {
     if (this.calls.length > MAX_CALLS) this.calls.shift();
     if (isWrite(effect)) this.writes++;
     this.lastTool = tool;
-    addAll(this.usedTools, [tool], MAX_TOOLS);
-    addAll(this.seenArgWords, call.argWords, MAX_ARG_WORDS);
+    this.#hold(call);
   }
 
-  toPlain(): PlainScoringState {
+  /** @param isTold the session's facts are kept in full: what follows from them is left out */
+  toPlain(isTold: boolean): PlainScoringState {
     const { writes, requestKey, requestVersion, lastTool, callCount, calls } = this;
-    return {
+    const plain: PlainScoringState = { writes, requestKey, requestVersion, lastTool, callCount, calls };
+    if (isTold) return plain;
+    plain.hashes = {
       intent: Uint32Array.from(this.intent),
       mentioned: Uint32Array.from(this.mentioned),
       seenArgWords: Uint32Array.from(this.seenArgWords),
       usedTools: Uint32Array.from(this.usedTools),
-      writes,
-      requestKey,
-      requestVersion,
-      lastTool,
-      callCount,
-      calls,
     };
+    return plain;
   }
 
-  static fromPlain(plain: PlainScoringState): ScoringState {
+  /** @param facts the facts that were kept */
+  static fromPlain(plain: PlainScoringState, facts: readonly Fact[]): ScoringState {
     const state = new ScoringState();
-    addAll(state.intent, plain.intent, MAX_INTENT);
-    addAll(state.mentioned, plain.mentioned, MAX_MENTIONED);
-    addAll(state.seenArgWords, plain.seenArgWords, MAX_ARG_WORDS);
-    addAll(state.usedTools, plain.usedTools, MAX_TOOLS);
+    if (plain.hashes === undefined) {
+      for (const fact of facts) state.#hold(fact);
+    } else {
+      addAll(state.intent, plain.hashes.intent, MAX_INTENT);
+      addAll(state.mentioned, plain.hashes.mentioned, MAX_MENTIONED);
+      addAll(state.seenArgWords, plain.hashes.seenArgWords, MAX_ARG_WORDS);
+      addAll(state.usedTools, plain.hashes.usedTools, MAX_TOOLS);
+    }
     state.calls.push(...plain.calls);
     state.writes = plain.writes;
     state.requestKey = plain.requestKey;

@@ -72,9 +72,10 @@ export class SessionState {
     this.tenant = key.tenant;
     this.agentId = key.agentId;
     this.sessionId = key.sessionId;
-    this.scoring = plain === undefined ? new ScoringState() : ScoringState.fromPlain(plain.scoring);
-    this.provenance = plain === undefined ? new Provenance() : Provenance.fromPlain(plain.provenance);
     this.trace = new SessionTrace(plain?.trace);
+    const { facts } = this.trace;
+    this.scoring = plain === undefined ? new ScoringState() : ScoringState.fromPlain(plain.scoring, facts);
+    this.provenance = plain === undefined ? new Provenance() : Provenance.fromPlain(plain.provenance, facts);
     this.#declared = new DeclaredCalls(plain?.declared);
     this.#pending = new Map(plain?.pending);
     this.#withheld = new Set(plain?.withheld);
@@ -225,13 +226,14 @@ export class SessionState {
 
   toPlain(): PlainSession {
     const { tenant, agentId, sessionId, touched, prompt } = this;
+    const isTold = this.trace.isComplete;
     return {
       tenant,
       agentId,
       sessionId,
       touched,
-      scoring: this.scoring.toPlain(),
-      provenance: this.provenance.toPlain(),
+      scoring: this.scoring.toPlain(isTold),
+      provenance: this.provenance.toPlain(isTold),
       declared: this.#declared.toPlain(),
       trace: this.trace.toPlain(),
       tallies: this.#tallies,

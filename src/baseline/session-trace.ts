@@ -32,6 +32,11 @@ export class SessionTrace {
     else this.facts.push(fact);
   }
 
+  /** Everything that happened is in `facts`. */
+  get isComplete(): boolean {
+    return !this.#full;
+  }
+
   /** Whether there is anything to learn from. */
   get isEmpty(): boolean {
     return !this.facts.some(({ type }) => type === 'prompt' || type === 'call');
