@@ -36,7 +36,11 @@ const { values: flags } = parseArgs({
   },
 });
 const PAIRS = flags.quick ? 1 : 5;
-const EVENTS = flags.quick ? 30_000 : 60_000;
+const EVENTS = flags.quick ? 15_000 : 60_000;
+/** Five sessions of each in every part. */
+const AGENTS = EVENTS / 60;
+/** Parts before anything is measured: an agent is known after ten sessions. */
+const WARM_UP = 3;
 const GROUP = 512;
 const IN_FLIGHT = 2;
 const STEP_MS = 5;
@@ -48,7 +52,7 @@ const PARTS = PAIRS + 12;
 const spanMs = partSpanMs({ events: EVENTS, stepMs: STEP_MS });
 const startMs = Date.now() - PARTS * spanMs;
 const partOf = (part: number, groupEvents = GROUP): Group[] =>
-  traffic({ part, events: EVENTS, groupEvents, stepMs: STEP_MS, startMs: startMs + part * spanMs });
+  traffic({ part, agents: AGENTS, events: EVENTS, groupEvents, stepMs: STEP_MS, startMs: startMs + part * spanMs });
 
 interface Running {
   target: Target;
@@ -150,9 +154,9 @@ async function askStages(running: Running): Promise<StageReading> {
   return (await answer) as StageReading;
 }
 
-async function byStage(groups: readonly Group[], warm: readonly Group[]): Promise<Stages> {
+async function byStage(groups: readonly Group[], warm: readonly Group[][]): Promise<Stages> {
   const service = await start('support/under-load.js', ['timed']);
-  await cost(service, warm);
+  for (const part of warm) await cost(service, part);
   const before = await askStages(service);
   const whole = await cost(service, groups);
   const after = await askStages(service);
@@ -262,23 +266,27 @@ const results: Results = {
   machine: `${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB`,
   loadAverage: loadavg()[0] ?? 0,
   events: EVENTS,
+  agents: AGENTS,
 };
 const wants = (what: string) => flags.only === '' || flags.only.split(',').includes(what);
 
-if (wants('stages')) results.stages = await byStage(partOf(1), partOf(0));
+if (wants('stages'))
+  results.stages = await byStage(
+    partOf(WARM_UP),
+    Array.from({ length: WARM_UP }, (_, i) => partOf(i)),
+  );
 if (wants('recorded') && recordedData !== undefined) {
   const groups = await recorded(recordedData);
   const half = groups.length >> 1;
-  results.recordedStages = await byStage(groups.slice(half), groups.slice(0, half));
+  results.recordedStages = await byStage(groups.slice(half), [groups.slice(0, half)]);
 }
 if (wants('pairs') || wants('checks')) {
   const [service, floor] = [await start('support/under-load.js', []), await start('floor.js', [])];
-  // The first part warms both up.
-  await cost(service, partOf(2));
-  await cost(floor, partOf(2));
+  for (let part = 0; part < WARM_UP; part++) await cost(service, partOf(part));
+  await cost(floor, partOf(0));
   const pairs: { service: Cost; floor: Cost }[] = [];
   for (let pair = 0; wants('pairs') && pair < PAIRS; pair++) {
-    const groups = partOf(3 + pair);
+    const groups = partOf(WARM_UP + pair);
     const own = await cost(service, groups);
     pairs.push({ service: own, floor: await cost(floor, groups) });
     console.error(`pair ${pair + 1}: ${own.totalUs.toFixed(1)} / ${pairs.at(-1)?.floor.totalUs.toFixed(1)} us`);

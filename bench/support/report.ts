@@ -6,6 +6,7 @@ export interface Results {
   machine: string;
   loadAverage: number;
   events: number;
+  agents: number;
   stages?: Stages;
   recordedStages?: Stages;
   pairs?: { service: CostFigures; floor: CostFigures }[];
@@ -54,13 +55,13 @@ const GOAL = { ratio: 1.6, summit: 1.25, checkMs: 10, agentBytes: 2_048, session
 
 /** A readable page, which is also bench/RESULTS.md. */
 export function report(results: Results): string {
-  const { date, commit, node, machine, loadAverage, events } = results;
+  const { date, commit, node, machine, loadAverage, events, agents } = results;
   const misses: string[] = [];
   const lines = [
     '# What watching costs',
     '',
     `Printed by \`npm run bench -- --write\` on ${date} at commit ${commit}, Node ${node}, ${machine}, load average ` +
-      `${loadAverage.toFixed(1)} before the start. CPU microseconds per event. Traffic: 1,000 agents, sessions of 12 ` +
+      `${loadAverage.toFixed(1)} before the start. CPU microseconds per event. Traffic: ${whole(agents)} agents with fifteen learned sessions each, sessions of 12 ` +
       `observations on four streams, about a thousand sessions open at once, all shipped detectors, ${events} events a round.`,
     '',
   ];

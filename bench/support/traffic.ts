@@ -3,12 +3,11 @@ import { ALL_SPEAKERS, type Said } from '../../test/support/session-traffic.js';
 import type { Speaker } from '../../src/sources/recorded-session.js';
 
 /*
- * Made-up traffic that looks like real traffic: 1,000 agents of 20 classes, each with its tools, its usual targets and
+ * Made-up traffic that looks like real traffic: agents of 20 classes, each with its tools, its usual targets and
  * its habits; sessions of twelve observations on four streams, about 600 bytes each. The same numbers always give the
  * same traffic.
  */
 
-export const AGENTS = 1_000;
 const CLASSES = 20;
 const TOOLS_OF_AGENT = 12;
 const TARGETS_OF_AGENT = 40;
@@ -149,6 +148,7 @@ export interface Group {
 export interface TrafficOptions {
   /** Which part of the traffic: no two parts share a session. */
   part: number;
+  agents: number;
   events: number;
   /** Observations of one group. */
   groupEvents: number;
@@ -159,13 +159,13 @@ export interface TrafficOptions {
 
 /** A part of the traffic, in order of event time. Sessions overlap: at 5 ms a step about a thousand are open. */
 export function traffic(options: TrafficOptions): Group[] {
-  const { part, events, groupEvents, stepMs, startMs } = options;
+  const { part, agents, events, groupEvents, stepMs, startMs } = options;
   const sessions = Math.ceil(events / SESSION_EVENTS);
   const said: Said[] = [];
   for (let i = 0; i < sessions; i++) {
     const n = part * sessions + i;
     // A prime step through the agents: neighbours in time are strangers.
-    said.push(...agentSession((n * 617) % AGENTS, Math.floor(n / AGENTS), startMs + i * SESSION_EVENTS * stepMs));
+    said.push(...agentSession((n * 617) % agents, Math.floor(n / agents), startMs + i * SESSION_EVENTS * stepMs));
   }
   said.sort((a, b) => Number(a.observation.time) - Number(b.observation.time));
   return groupsOf(said, groupEvents);
