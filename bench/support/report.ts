@@ -43,6 +43,8 @@ interface Latency {
   p99Ms: number;
   worstMs: number;
   count: number;
+  /** Answered by the deadline, because scoring had not answered. */
+  timedOut: number;
 }
 
 interface Bytes {
@@ -125,13 +127,13 @@ function checkLines(checks: NonNullable<Results['checks']>, misses: string[]): s
   if (busy.p99Ms > GOAL.checkMs) {
     misses.push(`\`check\` at half load has a p99 of ${fixed(busy.p99Ms)} ms; the goal is ${GOAL.checkMs} ms.`);
   }
-  const row = (name: string, { p50Ms, p99Ms, worstMs, count }: Latency) =>
-    `| ${name} | ${fixed(p50Ms)} | ${fixed(p99Ms)} | ${fixed(worstMs)} | ${count} |`;
+  const row = (name: string, { p50Ms, p99Ms, worstMs, count, timedOut }: Latency) =>
+    `| ${name} | ${fixed(p50Ms)} | ${fixed(p99Ms)} | ${fixed(worstMs)} | ${count} | ${timedOut} |`;
   return [
     '## Latency of `check`, over HTTP with the log committed, ms',
     '',
-    '| | p50 | p99 | worst | calls |',
-    '|---|---:|---:|---:|---:|',
+    '| | p50 | p99 | worst | calls | past the deadline |',
+    '|---|---:|---:|---:|---:|---:|',
     row('idle', idle),
     row(`at half of the most, ${whole(perSecond)} events/s`, busy),
     '',
