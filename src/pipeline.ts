@@ -8,8 +8,8 @@ import type { ClosedSession, JoinInput, JoinOutput } from './join/port.js';
 import { joinWindows } from './join/window-join.js';
 import type { Clock } from './lib/clock.js';
 import { encodeState } from './lib/state-table.js';
-import type { Log, LogEntry, ScoringStore } from './log/port.js';
-import { decodeRecord } from './log/record-codec.js';
+import { CheckpointedReader } from './log/checkpointed-reader.js';
+import type { Log, ScoringStore, StateCommit } from './log/port.js';
 import type { Effect, OutboxEntry } from './model/effect.js';
 import type { Incident } from './model/incident.js';
 import type { Activation, Verdict } from './model/log-record.js';
@@ -34,8 +34,6 @@ import type { Responder } from './respond/responder.js';
 
 /** Outbox entries of these types do not wait for the next checkpoint: somebody acts on them. */
 const URGENT = new Set<Effect['type']>(['incident', 'command', 'command-event', 'restriction']);
-/** Rest between checkpoints that are taken in a pause, in times of what the last one took: a twentieth of the time. */
-const IDLE_REST = 20;
 /** Learned sessions of an agent between two published versions of its baseline. */
 const PUBLISH_EVERY = 25;
 
@@ -98,20 +96,14 @@ export interface ScoringCounters {
 /** Reader 1 of the log: scores what it finds and leaves the effects in the outbox. */
 export class Scoring {
   readonly #parts: ScoringParts;
+  readonly #reader: CheckpointedReader;
   readonly #slices = new Pushes<readonly JoinInput[]>();
   #joined: JoinOutput[] = [];
-  #next: number;
   /** Newest processing time in the log, epoch ms. */
   #now = 0;
   #effects: Effect[] = [];
   #urgent = false;
-  #checkpointAt: number;
-  #checkpointTookMs = 0;
-  #uncommitted = 0;
-  #stopping = new AbortController();
-  #running: Promise<void> | undefined;
-  readonly counters: ScoringCounters = {
-    records: 0,
+  readonly #counters: Omit<ScoringCounters, keyof CheckpointedReader['counters']> = {
     observations: 0,
     duplicates: 0,
     late: 0,
@@ -120,15 +112,22 @@ export class Scoring {
     damaged: 0,
     signals: 0,
     incidents: 0,
-    checkpoints: 0,
     sessionsLearned: 0,
     sessionsQuarantined: 0,
   };
 
   constructor(parts: ScoringParts) {
     this.#parts = parts;
-    this.#next = parts.store.nextPosition;
-    this.#checkpointAt = parts.clock.now();
+    this.#reader = new CheckpointedReader({
+      ...parts,
+      take: (records, positions) => this.#score(records, positions),
+      isUrgent: () => this.#urgent,
+      drain: () => this.#drain(),
+      damaged: (error) => {
+        this.#counters.damaged++;
+        parts.notice('a record of the log cannot be read and was passed over', { error: String(error) });
+      },
+    });
     const now = parts.store.get(NOW_KEY);
     if (now !== undefined) this.#now = Number(new TextDecoder().decode(now));
     this.#slices.pipe(joinWindows(parts.join)).subscribe((outputs) => {
@@ -138,99 +137,32 @@ export class Scoring {
 
   /** Next position that will be scored. */
   get position(): number {
-    return this.#next;
+    return this.#reader.position;
+  }
+
+  get counters(): ScoringCounters {
+    return { ...this.#reader.counters, ...this.#counters };
   }
 
   /** Starts reading. Rejects through `stop` (and `failed`) when the log or the store fails for good. */
   start(failed: (error: unknown) => void): void {
-    this.#running = this.#run().catch(failed);
+    this.#reader.start(failed);
   }
 
   /** Takes a last checkpoint and stops. */
   async stop(): Promise<void> {
-    this.#stopping.abort();
-    await this.#running;
+    await this.#reader.stop();
     this.#slices.complete();
   }
 
-  async #run(): Promise<void> {
-    const { log, sliceRecords } = this.#parts;
-    while (!this.#stopping.signal.aborted) {
-      const entries = log.read(this.#next, sliceRecords);
-      if (entries.length > 0) this.#score(entries);
-      const idle = entries.length === 0;
-      if (this.#urgent || (this.#uncommitted > 0 && this.#msToCheckpoint(idle) <= 0)) await this.#checkpoint();
-      if (idle) await this.#waitForMore();
-      else await yieldToOthers();
-    }
-    if (this.#uncommitted > 0) await this.#checkpoint();
-  }
-
-  /**
-   * Time until the next checkpoint may be taken. One that nothing asks for rests in proportion to what the last one
-   * took: under a load that leaves pauses, every pause would otherwise write all that changed since the one before.
-   */
-  #msToCheckpoint(idle: boolean): number {
-    const { clock, checkpointMs } = this.#parts;
-    const restMs = idle ? Math.min(checkpointMs, IDLE_REST * this.#checkpointTookMs) : checkpointMs;
-    const passedMs = clock.now() - this.#checkpointAt;
-    // A clock that was set back must not put checkpoints off.
-    return passedMs < 0 ? 0 : restMs - passedMs;
-  }
-
-  async #waitForMore(): Promise<void> {
-    const { log } = this.#parts;
-    const stop = this.#stopping.signal;
-    if (this.#uncommitted === 0) return log.waitBeyond(this.#next - 1, stop);
-    const wake = new AbortController();
-    const end = () => wake.abort();
-    let isRested = false;
-    const timer = setTimeout(() => {
-      isRested = true;
-      end();
-    }, this.#msToCheckpoint(true));
-    stop.addEventListener('abort', end, { once: true });
-    try {
-      await log.waitBeyond(this.#next - 1, wake.signal);
-    } finally {
-      clearTimeout(timer);
-      stop.removeEventListener('abort', end);
-    }
-    // The rest is over even where the clock stands still, as a trial's does: else nothing would ever be committed.
-    if (isRested) await this.#checkpoint();
-  }
-
-  #score(entries: readonly LogEntry[]): void {
-    const inputs: JoinInput[] = [];
-    const positions: number[] = [];
-    for (const entry of entries) {
-      this.#next = entry.position + 1;
-      this.counters.records++;
-      this.#uncommitted++;
-      if (entry.type === 'payload' || entry.type === 'dead-letter') continue;
-      const record = this.#decode(entry);
-      if (record === undefined) continue;
-      inputs.push(record);
-      positions.push(entry.position);
-    }
+  #score(inputs: readonly JoinInput[], positions: readonly number[]): void {
     this.#slices.next(inputs);
     // The join gives every input back once, in order, as itself, as a duplicate or as a fault.
     let taken = 0;
     for (const output of this.#joined) {
-      const position = positions[taken] ?? this.#next - 1;
+      const position = positions[taken] ?? this.#reader.position - 1;
       if (isInput(output)) taken++;
       this.#take(output, position);
-    }
-  }
-
-  #decode(entry: LogEntry): JoinInput | undefined {
-    try {
-      const record = decodeRecord(entry);
-      return record.type === 'payload' || record.type === 'dead-letter' ? undefined : record;
-    } catch (error) {
-      this.counters.damaged++;
-      this.#parts.notice('a record of the log cannot be read and was passed over', { error: String(error) });
-      return undefined;
     }
   }
 
@@ -258,24 +190,24 @@ export class Scoring {
       case 'activation':
         return this.#activate(output.value);
       case 'duplicate':
-        this.counters.duplicates++;
+        this.#counters.duplicates++;
         return this.#answer(output.value);
       case 'late':
-        this.counters.late++;
+        this.#counters.late++;
         if (output.cause === 'session-closed') this.#forgetAfterlife(output.value);
         return;
       case 'future':
-        this.counters.future++;
+        this.#counters.future++;
         return;
       case 'fault':
-        this.counters.faults++;
+        this.#counters.faults++;
         return notice('a record could not be joined', { error: output.error });
     }
   }
 
   #observe(observation: Observation, position: number): void {
     const { baselines, detectors, responder } = this.#parts;
-    this.counters.observations++;
+    this.#counters.observations++;
     const { tenant, agentId, sessionId } = observation;
     const assessment = baselines.assess(observation);
     if (observation.kind === 'tool_attempt' || observation.kind === 'tool_call') {
@@ -325,14 +257,14 @@ export class Scoring {
   #correlate(evidence: Omit<Parameters<Correlator['observe']>[0], 'threshold'>) {
     const { baselines, correlator, responder, freezeWindowMs } = this.#parts;
     const { tenant, agentId } = evidence.subject;
-    this.counters.signals += evidence.signals.length;
+    this.#counters.signals += evidence.signals.length;
     this.#emit(evidence.signals.map((value) => ({ type: 'signal', value })));
     // An operator vouches for this traffic: it is learned from and raises nothing.
     if (baselines.learning(tenant) === 'vouched') return { riskNats: 0, opened: false, incident: undefined };
     const correlation = correlator.observe({ ...evidence, threshold: baselines.threshold(tenant, agentId) });
     const { incident, opened } = correlation;
     if (incident === undefined) return { ...correlation, incident: undefined };
-    if (opened) this.counters.incidents++;
+    if (opened) this.#counters.incidents++;
     const tool = mainTool(incident);
     const sameToolSessions =
       tool === undefined ? 0 : correlator.openSessionsOver(evidence.subject, tool, evidence.time - freezeWindowMs);
@@ -351,9 +283,9 @@ export class Scoring {
     const outcome = sessionOutcome(risk?.incidentId ?? '', incident);
     const result = baselines.closeSession(subject, outcome, { extraNats: risk?.peakStreamNats ?? 0, nowMs: this.#now });
     correlator.forget(subject);
-    if (typeof outcome === 'object') this.counters.sessionsQuarantined++;
+    if (typeof outcome === 'object') this.#counters.sessionsQuarantined++;
     if (result.learned) {
-      this.counters.sessionsLearned++;
+      this.#counters.sessionsLearned++;
       if (result.agentSessions % PUBLISH_EVERY === 0) this.#publish(closed.tenant, closed.agentId, closed.lastTime);
     }
     if (result.calibrated)
@@ -429,10 +361,9 @@ export class Scoring {
     }
   }
 
-  /** Moves position, state and effects in one transaction; then lets the effects out. */
-  async #checkpoint(): Promise<void> {
-    const { store, join, baselines, correlator, responder, clock, drainMore, committed } = this.#parts;
-    const begun = clock.now();
+  /** What changed since the last checkpoint. */
+  #drain(): Pick<StateCommit, 'puts' | 'deletes' | 'effects'> {
+    const { join, baselines, correlator, responder, drainMore } = this.#parts;
     const changes = join.drainChanges();
     const puts = changes.puts.map(({ key, value }) => ({ key, value: encodeState(value) }));
     puts.push({ key: NOW_KEY, value: new TextEncoder().encode(String(this.#now)) });
@@ -444,12 +375,7 @@ export class Scoring {
     const effects = this.#effects;
     this.#effects = [];
     this.#urgent = false;
-    this.#uncommitted = 0;
-    const entries = await store.commit({ nextPosition: this.#next, puts, deletes, effects });
-    this.#checkpointAt = clock.now();
-    this.#checkpointTookMs = Math.max(0, this.#checkpointAt - begun);
-    this.counters.checkpoints++;
-    if (entries.length > 0) committed(entries);
+    return { puts, deletes, effects };
   }
 }
 
@@ -465,9 +391,4 @@ function isInput(output: JoinOutput): boolean {
 function subjectOf(of: { tenant: string; agentId: string; sessionId?: string }): Subject {
   const { tenant, agentId, sessionId } = of;
   return sessionId === undefined ? { tenant, agentId } : { tenant, agentId, sessionId };
-}
-
-/** Lets requests and commits have their turn between slices. */
-function yieldToOthers(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
