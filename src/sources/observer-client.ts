@@ -68,7 +68,12 @@ export class ObserverClient {
   }
 
   async status(key: string): Promise<unknown> {
-    return this.#request('/v1/status', key);
+    return this.read('/v1/status', key);
+  }
+
+  /** What a `GET` of the API answers. @param path with its query, `/v1/incidents?limit=10` */
+  async read(path: string, key: string): Promise<unknown> {
+    return this.#request(path, key);
   }
 
   async #request(path: string, key: string, body?: string): Promise<unknown> {

@@ -1,5 +1,4 @@
-import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,9 +8,16 @@ import { packageRoot } from '../lib/package-root.js';
 import { ObserverClient, ReplayError } from './observer-client.js';
 import { writeOutcomes } from './outcomes-file.js';
 import { RecordedContent } from './recorded-content.js';
-import { SPEAKERS, type Speaker } from './recorded-session.js';
-import { replay, type ReplayProgress } from './replay.js';
+import { replay, type PlayedCall, type ReplayProgress } from './replay.js';
 import type { ReplayReport } from './replay-report.js';
+import {
+  childEnvironment,
+  keyFile,
+  writeKeys,
+  writeObserverConfig,
+  writeSecret,
+  type KeyName,
+} from './service-files.js';
 
 export interface ReplayProcessesOptions {
   /** Recordings to be played. */
@@ -29,6 +35,8 @@ export interface ReplayProcessesOptions {
   /** Settings over the generated configuration of the observer, group by group. */
   config?: Readonly<Record<string, unknown>>;
   onProgress?: (progress: StageProgress) => void;
+  /** Told of every call that the observation stopped. */
+  onStop?: (stopped: PlayedCall) => void;
   /** After learning and calibration, before anything is played. */
   afterLearning?: (observer: { url: string; key: string }) => Promise<void>;
   /** Stops everything and cleans up. */
@@ -128,6 +136,7 @@ async function runIn(dir: string, services: ChildService[], options: ReplayProce
     enforce,
     onProgress: (progress) => say('play', describeProgress(progress)),
     ...(signal === undefined ? {} : { signal }),
+    ...(options.onStop === undefined ? {} : { onStop: options.onStop }),
     ...(options.labelsFiles === undefined ? {} : { labelsFiles: options.labelsFiles }),
   });
 }
@@ -156,33 +165,14 @@ async function train(
   await waitUntilScored(client, wait);
 }
 
-type KeyName = Speaker | 'admin' | 'caller';
-
 /** Writes keys (0600) and the observer's configuration. */
 async function prepareObserver(
   dir: string,
   { enforce, speed, config: overrides, deadlineMs }: ReplayProcessesOptions,
 ): Promise<{ keys: Record<KeyName, string>; config: string }> {
-  const keys: Record<KeyName, string> = {
-    'agent-runtime': newKey(),
-    gateway: newKey(),
-    governance: newKey(),
-    platform: newKey(),
-    admin: newKey(),
-    caller: newKey(),
-  };
-  for (const [name, key] of Object.entries(keys)) await writeSecret(keyFile(dir, name), key);
-  const speakers = Object.entries(SPEAKERS).map(([id, { role, stream }]) => ({
-    id,
-    role,
-    streams: [stream],
-    secretFile: keyFile(dir, id),
-  }));
-  const generated: Record<string, unknown> = {
-    dataDir: join(dir, 'data'),
+  const keys = await writeKeys(dir);
+  const generated = {
     mode: enforce === 'none' ? 'observe' : 'act',
-    http: { host: '127.0.0.1', port: 0 },
-    keys: [...speakers, { id: 'admin', role: 'admin', secretFile: keyFile(dir, 'admin') }],
     respond: {
       maxCommandsPerMinute: COMMANDS_PER_MINUTE,
       // A gateway that only subscribes holds nothing by itself: every incident must reach it as a command.
@@ -191,14 +181,7 @@ async function prepareObserver(
     },
     ...(deadlineMs === undefined ? {} : { check: { deadlineMs } }),
   };
-  for (const [group, value] of Object.entries(overrides ?? {})) {
-    const held = generated[group];
-    generated[group] = isPlain(held) && isPlain(value) ? { ...held, ...value } : value;
-  }
-  const config = join(dir, 'parallax.yaml');
-  // JSON is YAML.
-  await writeSecret(config, JSON.stringify(generated, undefined, 2));
-  return { keys, config };
+  return { keys, config: await writeObserverConfig(dir, generated, overrides ?? {}) };
 }
 
 /** Writes the gateway's settings and what its simulated tools answer. */
@@ -225,28 +208,7 @@ async function prepareGateway(dir: string, observerUrl: string, options: ReplayP
 
 const AUDIT_WAIT_MS = 30_000;
 
-function keyFile(dir: string, name: string): string {
-  return join(dir, `${name}.key`);
-}
-
-async function writeSecret(file: string, text: string): Promise<void> {
-  await writeFile(file, text, { mode: 0o600, flag: 'wx' });
-}
-
-function newKey(): string {
-  return randomBytes(32).toString('base64url');
-}
-
-/** Settings of the caller's own installation must not leak into the replay's. */
-function childEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('PARALLAX_')));
-}
-
 function describeProgress({ events, sessions, stopped, elapsedMs }: ReplayProgress): string {
   const rate = elapsedMs > 0 ? Math.round((1000 * events) / elapsedMs) : 0;
   return `${events} events of ${sessions} sessions, ${stopped} stopped, ${rate} events/s`;
-}
-
-function isPlain(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -25,6 +25,16 @@ export interface ReplayProgress {
   elapsedMs: number;
 }
 
+/** A call that was not executed because of the observation. */
+export interface PlayedCall {
+  agentId: string;
+  sessionId: string;
+  tool: string;
+  timeMs: number;
+  how: Stop;
+  result: CallResult;
+}
+
 export interface ReplayOptions {
   observerUrl: string;
   gatewayUrl: string;
@@ -38,6 +48,8 @@ export interface ReplayOptions {
   /** The mode the gateway was started in; for the report, and for what counts as a stop. */
   enforce: 'hold' | 'subscribe' | 'none';
   onProgress?: (progress: ReplayProgress) => void;
+  /** Told of every call that the observation stopped. */
+  onStop?: (stopped: PlayedCall) => void;
   /** Plays only these sessions. */
   sessions?: ReadonlySet<string>;
   /** Ends the replay early; what was played is reported. */
@@ -163,6 +175,8 @@ class Replay {
     if (how === undefined) return;
     outcome.stopped = { seq: event.seq, how, reason: result.reason };
     this.#stopped++;
+    const { agentId, sessionId, tool, ts } = event;
+    this.#options.onStop?.({ agentId, sessionId, tool, timeMs: Date.parse(ts), how, result });
   }
 
   async #pace(recordedMs: number, startMs: number): Promise<void> {
