@@ -2,8 +2,6 @@ import { inertText } from '../lib/text/inert-text.js';
 
 /** Dots of other scripts that mail programs also take for the dots of a host name. */
 const DOTS = new Set(['.', '\u3002', '\uff0e', '\uff61']);
-/** The largest time that a date can be made of, ms. */
-const MAX_DATE_MS = 8.64e15;
 
 /**
  * What an agent wrote, as one bounded line in which a mail program finds nothing to make clickable: characters that
@@ -39,19 +37,4 @@ function isWord(char: string): boolean {
 /** Letters of any script: whatever has two cases, and everything beyond ASCII. */
 function isLetter(char: string): boolean {
   return char.toLowerCase() !== char.toUpperCase() || char > '\u007f';
-}
-
-/** `10:00:02`, in UTC. */
-export function clockTime(timeMs: number): string {
-  return isoTime(timeMs).slice(11, 19);
-}
-
-/** `2026-11-21 10:00:02 UTC`. */
-export function dayTime(timeMs: number): string {
-  return `${isoTime(timeMs).slice(0, 19).replace('T', ' ')} UTC`;
-}
-
-function isoTime(timeMs: number): string {
-  const usable = Number.isFinite(timeMs) && timeMs >= 0 && timeMs < MAX_DATE_MS / 40 ? timeMs : 0;
-  return new Date(usable).toISOString();
 }

@@ -1,4 +1,5 @@
-import { cleanText, clockTime, dayTime } from './clean.js';
+import { clockTime, dayTime } from '../lib/utc-text.js';
+import { cleanText } from './clean.js';
 import { describeCommand } from './grouping.js';
 import type { IncidentNotice, LeftOut, Notice, SummaryNotice } from './port.js';
 

@@ -1,8 +1,9 @@
 import { encodePng } from '../lib/png.js';
 import { Raster, textWidth } from '../lib/raster.js';
-import type { Incident, TimelineEntry } from '../model/incident.js';
+import { clockTime } from '../lib/utc-text.js';
+import type { Incident } from '../model/incident.js';
 import { STREAMS } from '../model/observation.js';
-import { clockTime } from './clean.js';
+import { timelineLayout, type Mark, type TimelineLayout } from '../model/timeline-layout.js';
 
 /** Drawn at twice the size it is shown at, so that it is sharp on dense screens. */
 export const PICTURE_WIDTH = 1280;
@@ -36,38 +37,31 @@ const [WHITE, INK, BAND, RED, FIRST_STREAM, GREY] = [0, 1, 2, 3, 4, 8];
  */
 export function timelinePicture(incident: Incident): Buffer {
   const raster = new Raster(PICTURE_WIDTH, PICTURE_HEIGHT, WHITE);
-  const axis = axisOf(incident);
+  const layout = timelineLayout(incident, { lanes: STREAMS, tooClose: (2 * DOT) / (LAST - FIRST) });
   STREAMS.forEach((stream, lane) => {
     const y = TOP + lane * LANE;
     if (lane % 2 === 0) raster.rectangle(0, y, PICTURE_WIDTH, LANE, BAND);
     raster.text(24, y + LANE / 2 - 10, stream, { colour: FIRST_STREAM + lane, scale: SCALE });
     raster.rectangle(LEFT, y + LANE / 2 - 1, PICTURE_WIDTH - LEFT - RIGHT, 2, GREY);
   });
-  drawOpening(raster, axis.at(incident.openedAt));
-  const evidence = new Set(incident.signals.flatMap((signal) => [signal.causeId, ...signal.evidenceIds]));
-  STREAMS.forEach((stream, lane) => {
-    const entries = incident.timeline.filter((entry) => entry.stream === stream);
-    drawLane(raster, { entries, lane, evidence, at: axis.at });
-  });
-  drawTimes(raster, axis);
+  for (const { at } of layout.breaks) drawBreak(raster, place(at));
+  drawOpening(raster, place(layout.openedAt));
+  layout.lanes.forEach(({ marks }, lane) => drawLane(raster, marks, lane));
+  drawTimes(raster, layout);
   return encodePng({ width: PICTURE_WIDTH, height: PICTURE_HEIGHT, palette: PALETTE, pixels: raster.pixels });
 }
 
-interface Axis {
-  fromMs: number;
-  toMs: number;
-  /** Place of a time, pixels from the left. */
-  at: (time: number) => number;
+/** Pixels from the left of the first and the last thing shown. */
+const FIRST = LEFT + RING + 4;
+const LAST = PICTURE_WIDTH - RIGHT - RING - 4;
+
+function place(at: number): number {
+  return Math.round(FIRST + (LAST - FIRST) * at);
 }
 
-/** From the first to the last thing shown; a single moment stands in the middle of one second. */
-function axisOf(incident: Incident): Axis {
-  const times = [incident.openedAt, ...incident.timeline.map((entry) => entry.time)];
-  let [fromMs, toMs] = [Math.min(...times), Math.max(...times)];
-  if (toMs === fromMs) [fromMs, toMs] = [fromMs - 500, toMs + 500];
-  const first = LEFT + RING + 4;
-  const room = PICTURE_WIDTH - RIGHT - RING - 4 - first;
-  return { fromMs, toMs, at: (time) => Math.round(first + (room * (time - fromMs)) / (toMs - fromMs)) };
+/** Dots across all lanes, left of where a long pause ended. */
+function drawBreak(raster: Raster, x: number): void {
+  for (let y = TOP; y < TOP + LANE * STREAMS.length; y += 10) raster.rectangle(x - 2 * RING, y, 2, 4, GREY);
 }
 
 function drawOpening(raster: Raster, x: number): void {
@@ -77,23 +71,11 @@ function drawOpening(raster: Raster, x: number): void {
   raster.text(left, TOP - 40, 'incident', { colour: RED, scale: SCALE });
 }
 
-interface Lane {
-  entries: readonly TimelineEntry[];
-  lane: number;
-  evidence: ReadonlySet<string>;
-  at: (time: number) => number;
-}
-
-function drawLane(raster: Raster, { entries, lane, evidence, at }: Lane): void {
-  let previous = Number.NEGATIVE_INFINITY;
-  let shift = 0;
-  for (const entry of entries) {
-    const x = at(entry.time);
-    // Neighbours that would cover each other stand alternately above and below the line.
-    shift = x - previous < 2 * DOT ? (shift <= 0 ? 9 : -9) : 0;
-    previous = x;
-    const y = TOP + lane * LANE + LANE / 2 + shift;
-    if (evidence.has(entry.refId)) {
+function drawLane(raster: Raster, marks: readonly Mark[], lane: number): void {
+  for (const mark of marks) {
+    const x = place(mark.at);
+    const y = TOP + lane * LANE + LANE / 2 + 9 * mark.shift;
+    if (mark.isEvidence) {
       raster.disc(x, y, RING, RED);
       raster.disc(x, y, RING - 4, WHITE);
     } else raster.disc(x, y, DOT + 2, WHITE);
@@ -101,7 +83,7 @@ function drawLane(raster: Raster, { entries, lane, evidence, at }: Lane): void {
   }
 }
 
-function drawTimes(raster: Raster, { fromMs, toMs }: Axis): void {
+function drawTimes(raster: Raster, { fromMs, toMs }: TimelineLayout): void {
   const y = TOP + LANE * STREAMS.length + 24;
   const [from, to] = [clockTime(fromMs), `${clockTime(toMs)} utc`];
   raster.text(LEFT, y, from, { colour: INK, scale: SCALE });

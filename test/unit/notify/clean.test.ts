@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { cleanText, clockTime, dayTime } from '../../../src/notify/clean.js';
+import { cleanText } from '../../../src/notify/clean.js';
 
 describe('cleaned text', () => {
   it.each([
@@ -18,12 +18,5 @@ describe('cleaned text', () => {
     const once = cleanText('https://a.b@c:d \\\\x.y', 200);
     expect(cleanText(once, 200)).toBe(once);
     expect(cleanText('x'.repeat(1_000), 20)).toBe(`${'x'.repeat(20)}…`);
-  });
-});
-
-describe('times', () => {
-  it('are in UTC, and never fail', () => {
-    expect([clockTime(1_000), dayTime(1_000)]).toEqual(['00:00:01', '1970-01-01 00:00:01 UTC']);
-    expect([Number.NaN, -1, 1e300].map(clockTime)).toEqual(['00:00:00', '00:00:00', '00:00:00']);
   });
 });
