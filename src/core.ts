@@ -10,6 +10,8 @@ import { Correlator } from './correlate/correlator.js';
 import { FiredMemory } from './detect/fired-memory.js';
 import { loadDetectors } from './detect/loader.js';
 import { IndexedDetectorRunner } from './detect/runner.js';
+import { loadLibrary } from './governance/library-loader.js';
+import type { ReferenceLibrary } from './governance/reference-library.js';
 import { EventTimeJoin } from './join/event-time-join.js';
 import type { Clock } from './lib/clock.js';
 import { packageRoot } from './lib/package-root.js';
@@ -47,6 +49,8 @@ export interface CoreOptions {
   notice: (message: string, facts: Record<string, unknown>) => void;
   /** The log or the scoring store failed for good: the process cannot go on. */
   failed: (error: unknown) => void;
+  /** Instead of the one in the baselines folder. */
+  library?: ReferenceLibrary;
   /** Most records taken from the log at once; 256. */
   sliceRecords?: number;
   scored?: (result: Scored) => void;
@@ -66,6 +70,8 @@ export interface Core {
   checker: Checker;
   scoring: Scoring;
   baselines: BaselineRegistry;
+  /** Classes of agents, what is expected of them, and the tools inventory. */
+  library: ReferenceLibrary;
   detectors: IndexedDetectorRunner;
   join: EventTimeJoin;
   incidents: IncidentView;
@@ -77,13 +83,15 @@ export interface Core {
   close: () => Promise<void>;
 }
 
-/** Opens the data directory and starts scoring. @throws ConfigError, DetectorError, DirectoryHeldError */
+/** Opens the data directory and starts scoring. @throws ConfigError, DetectorError, LibraryError, DirectoryHeldError */
 export function openCore(options: CoreOptions): Core {
   const { config, clock, notice } = options;
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
   const seed = installSeed(config.dataDir);
   const detectorSet = loadDetectors(fromPackage(config.detection.detectorsDir), MEASURES);
-  const prior = loadPrior(join(fromPackage(config.detection.baselinesDir), 'prior.json'));
+  const baselinesDir = fromPackage(config.detection.baselinesDir);
+  const library = options.library ?? loadLibrary(baselinesDir);
+  const prior = loadPrior(join(baselinesDir, 'prior.json'));
 
   const environment = EmbeddedEnvironment.open({
     directory: join(config.dataDir, 'log'),
@@ -172,6 +180,7 @@ export function openCore(options: CoreOptions): Core {
     clock,
     mode: config.mode,
     freezeWindowMs: config.respond.freezeWindowMs,
+    suspendWindowMs: config.respond.suspendWindowMs,
     checkpointMs: 1_000,
     sliceRecords: options.sliceRecords ?? SLICE_RECORDS,
     answer: (id, answer) => checker.answer(id, answer),
@@ -199,6 +208,7 @@ export function openCore(options: CoreOptions): Core {
     checker,
     scoring,
     baselines,
+    library,
     detectors,
     join: join_,
     incidents: incidentView,

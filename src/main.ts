@@ -10,6 +10,7 @@ import { replay } from './cli/replay.js';
 import { serve } from './cli/serve.js';
 import { ConfigError } from './config.js';
 import { DetectorError } from './detect/loader.js';
+import { LibraryError } from './governance/library-loader.js';
 import { packageRoot } from './lib/package-root.js';
 
 const COMMANDS: readonly CliCommand[] = [serve, replay, evaluate, detectors, notify, config];
@@ -19,6 +20,7 @@ const EXPECTED = new Set([
   'ConfigError',
   'UsageError',
   'DetectorError',
+  'LibraryError',
   'DirectoryHeldError',
   'ListenError',
   'RecordedDataError',
@@ -97,7 +99,8 @@ function explain(error: unknown, terminal: Console): number {
   const isExpected = error instanceof Error && EXPECTED.has(error.name);
   const text = isExpected ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error);
   terminal.err(`parallax: ${text}\n`);
-  return error instanceof UsageError || error instanceof ConfigError || error instanceof DetectorError ? 2 : 1;
+  const isMisuse = [UsageError, ConfigError, DetectorError, LibraryError].some((kind) => error instanceof kind);
+  return isMisuse ? 2 : 1;
 }
 
 function overview(): string {

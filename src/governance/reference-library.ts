@@ -1,0 +1,92 @@
+import { BoundedMap } from '../lib/bounded-map.js';
+import { matchesAny, matchesName } from '../lib/name-pattern.js';
+import type { InventoryTool, Profile } from '../model/profile.js';
+import type { AgentClass, LibraryEntry } from './port.js';
+import { DEFAULT_CLASS } from './port.js';
+
+const MAX_CACHED_AGENTS = 16_384;
+const MAX_CACHED_TOOLS = 4_096;
+
+/**
+ * What agents are expected and allowed to use: the tools inventory and the profiles of the classes. Never changes; names
+ * come from agents, so everything remembered about them is bounded.
+ */
+export class ReferenceLibrary {
+  readonly #tools: readonly InventoryTool[];
+  readonly #classes: readonly AgentClass[];
+  readonly #fallback: AgentClass;
+  readonly #classByAgent = new BoundedMap<string, AgentClass>(MAX_CACHED_AGENTS);
+  readonly #entries = new Map<AgentClass, BoundedMap<string, LibraryEntry>>();
+
+  /** @param profiles by class name; the first by name whose `agents` match is an agent's class, `default` any other's */
+  constructor(tools: readonly InventoryTool[], profiles: ReadonlyMap<string, Profile>, fallback: Profile) {
+    this.#tools = tools;
+    this.#fallback = { name: DEFAULT_CLASS, profile: fallback };
+    this.#classes = [...profiles]
+      .map(([name, profile]) => ({ name, profile }))
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** Names of all classes, `default` among them. */
+  get classes(): string[] {
+    return [...this.#classes, this.#fallback].map(({ name }) => name);
+  }
+
+  get toolCount(): number {
+    return this.#tools.length;
+  }
+
+  /** Name of the agent's class. */
+  classOf(agentId: string): string {
+    return this.find(agentId).name;
+  }
+
+  profileOf(agentId: string): Profile {
+    return this.find(agentId).profile;
+  }
+
+  /** The agent's class with its profile; the same object for all agents of a class. */
+  find(agentId: string): AgentClass {
+    const held = this.#classByAgent.peek(agentId);
+    if (held !== undefined) return held;
+    const found = this.#classes.find(({ profile }) => matchesAny(profile.agents, agentId)) ?? this.#fallback;
+    this.#classByAgent.set(agentId, found);
+    return found;
+  }
+
+  /** What the library says about a tool in the hands of this agent's class. */
+  entryFor(agentId: string, tool: string): LibraryEntry {
+    const agentClass = this.find(agentId);
+    let entries = this.#entries.get(agentClass);
+    if (entries === undefined) {
+      entries = new BoundedMap(MAX_CACHED_TOOLS);
+      this.#entries.set(agentClass, entries);
+    }
+    let entry = entries.peek(tool);
+    if (entry === undefined) {
+      entry = this.#look(agentClass, tool);
+      entries.set(tool, entry);
+    }
+    return entry;
+  }
+
+  /** The most particular inventory line wins: an exact name, then the longest beginning. */
+  #look(agentClass: AgentClass, name: string): LibraryEntry {
+    const { profile } = agentClass;
+    let tool: InventoryTool | undefined;
+    for (const line of profile.inventory ? this.#tools : []) {
+      if (matchesName(line.name, name) && (tool === undefined || moreParticular(line.name, tool.name))) tool = line;
+    }
+    return {
+      agentClass,
+      tool,
+      declared: tool !== undefined || matchesAny(profile.tools, name),
+      grantRequired: name !== '' && (matchesAny(profile.needsGrant, name) || tool?.tier === 'approval'),
+    };
+  }
+}
+
+function moreParticular(a: string, b: string): boolean {
+  if (a.endsWith('*') !== b.endsWith('*')) return !a.endsWith('*');
+  return a.length > b.length;
+}

@@ -1,0 +1,79 @@
+import { z } from 'zod';
+import { EFFECTS, TIERS } from './observation.js';
+
+/** Entries of one list; a library is written by people. */
+const MAX_ENTRIES = 2_000;
+
+/** An id or name, or the beginning of one followed by `*`. */
+const pattern = z
+  .string()
+  .min(1)
+  .max(256)
+  .refine((value) => !value.slice(0, -1).includes('*'), {
+    message: 'has a "*" that is not at its end; only a trailing "*" is a wildcard',
+  });
+const patterns = z.array(pattern).max(MAX_ENTRIES);
+
+export const SENSITIVITIES = ['low', 'medium', 'high'] as const;
+
+/** One line of the tools inventory, `baselines/tools.yaml`. */
+export const inventoryToolSchema = z.strictObject({
+  name: pattern,
+  /** `approval`: each use needs a grant or an approval. `prohibited`: no agent may do it, whatever a gateway allows. */
+  tier: z.enum(TIERS),
+  effect: z.enum(EFFECTS).exactOptional(),
+  sensitivity: z.enum(SENSITIVITIES).exactOptional(),
+  owner: z.string().min(1).max(256).exactOptional(),
+  dataClass: z.string().min(1).max(256).exactOptional(),
+});
+export type InventoryTool = z.infer<typeof inventoryToolSchema>;
+
+export const inventorySchema = z.strictObject({ tools: z.array(inventoryToolSchema).max(MAX_ENTRIES) });
+
+const approverSchema = z.strictObject({
+  id: pattern,
+  /** Tools whose use this approver may grant or approve. */
+  mayApprove: patterns.min(1),
+});
+
+const budgetsSchema = z.strictObject({
+  costUsdPerSession: z.number().positive().exactOptional(),
+  tokensPerSession: z.number().int().positive().exactOptional(),
+});
+
+/** How long, and for how many calls, the novelty of a properly granted tool is taken as expected. */
+const learningWindowSchema = z.strictObject({
+  hours: z
+    .number()
+    .positive()
+    .max(24 * 30)
+    .default(72),
+  calls: z.number().int().positive().max(1_000).default(40),
+});
+
+/** What is expected of a class of agents: one file in `baselines/profiles/`, named after the class. */
+export const profileSchema = z.strictObject({
+  about: z.string().min(1).max(1_000).exactOptional(),
+  /** Ids of the agents of this class. The first class by file name that matches is the agent's; `default` takes the rest. */
+  agents: patterns.default([]),
+  /** Tools that agents of this class are expected to use. */
+  tools: patterns.default([]),
+  /** Tools they may use under a grant only, whatever their tier. */
+  needsGrant: patterns.default([]),
+  /** Who may approve what. Without any, everybody but the agent itself may. */
+  approvers: z.array(approverSchema).max(MAX_ENTRIES).default([]),
+  budgets: budgetsSchema.prefault({}),
+  /** Share of clean sessions of this class that may alarm, instead of the configured one. */
+  falseAlarmBudget: z.number().gt(0).lt(0.5).exactOptional(),
+  learningWindow: learningWindowSchema.prefault({}),
+  /** Whether the tiers of the inventory hold for these agents. */
+  inventory: z.boolean().default(true),
+});
+export type Profile = z.infer<typeof profileSchema>;
+
+/** A library in one piece, for one agent: how a detector's case writes down what it presumes. */
+export const caseLibrarySchema = z.strictObject({
+  tools: inventorySchema.shape.tools.default([]),
+  profile: profileSchema.omit({ agents: true }).prefault({}),
+});
+export type CaseLibrary = z.input<typeof caseLibrarySchema>;
