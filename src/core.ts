@@ -5,6 +5,7 @@ import { MEASURES } from './baseline/measures.js';
 import { loadPrior } from './baseline/prior.js';
 import { BaselineRegistry } from './baseline/registry.js';
 import { ConfigError, type Config } from './config.js';
+import { AgentView } from './correlate/agent-view.js';
 import { IncidentView } from './correlate/incident-view.js';
 import { Correlator } from './correlate/correlator.js';
 import { FiredMemory } from './detect/fired-memory.js';
@@ -75,6 +76,7 @@ export interface Core {
   detectors: IndexedDetectorRunner;
   join: EventTimeJoin;
   incidents: IncidentView;
+  agents: AgentView;
   commands: CommandView;
   /** Appends records that are not observations. */
   record: (...records: LogRecord[]) => Promise<number>;
@@ -144,6 +146,7 @@ export function openCore(options: CoreOptions): Core {
   const responder = new Responder({ mode: config.mode, ...config.respond, load });
   responder.restore(commands);
 
+  const agentView = new AgentView(config.detection.maxAgents);
   const incidentView = new IncidentView(MAX_INCIDENTS);
   incidentView.restore(incidents.sort((a, b) => a.updatedAt - b.updatedAt));
   const commandView = new CommandView(MAX_COMMANDS);
@@ -192,6 +195,7 @@ export function openCore(options: CoreOptions): Core {
     },
     drainMore: (puts, deletes) => fired.drain(puts, deletes),
     notice,
+    seen: (observation, riskNats) => agentView.note(observation, riskNats),
     ...(options.scored === undefined ? {} : { scored: options.scored }),
     ...(options.windowScored === undefined ? {} : { windowScored: options.windowScored }),
   });
@@ -212,6 +216,7 @@ export function openCore(options: CoreOptions): Core {
     detectors,
     join: join_,
     incidents: incidentView,
+    agents: agentView,
     commands: commandView,
     record: (...records) => log.append(records.map(encodeRecord)),
     settled: () => settled(log, store, () => isScoring),

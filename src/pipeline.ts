@@ -13,7 +13,7 @@ import type { Log, ScoringStore, StateCommit } from './log/port.js';
 import type { Effect, OutboxEntry } from './model/effect.js';
 import type { Incident } from './model/incident.js';
 import type { Activation, Verdict } from './model/log-record.js';
-import type { Observation } from './model/observation.js';
+import type { CallObservation, Observation } from './model/observation.js';
 import type { Signal } from './model/signal.js';
 import type { Window } from './model/window.js';
 import type { CheckAnswer } from './model/wire.js';
@@ -60,6 +60,8 @@ export interface ScoringParts {
   mode: 'observe' | 'act';
   /** Event time within which misuse of one tool in several sessions counts together, ms. */
   freezeWindowMs: number;
+  /** Event time within which true or contained incidents make an agent a repeat offender, ms. */
+  suspendWindowMs: number;
   /** Longest time between two checkpoints while there is work, ms. */
   checkpointMs: number;
   /** Most records taken from the log at once. Changes no result, only how long a check may wait behind a slice. */
@@ -73,6 +75,8 @@ export interface ScoringParts {
   drainMore: (puts: { key: string; value: Uint8Array }[], deletes: string[]) => void;
   /** Something an operator should know. */
   notice: (message: string, facts: Record<string, unknown>) => void;
+  /** Told of every scored observation and the risk of its session after it, nats; makes nothing for it. */
+  seen?: (observation: Observation, riskNats: number) => void;
   scored?: (result: Scored) => void;
   windowScored?: (window: Window, signals: Signal[], openedIncident: Incident | undefined) => void;
 }
@@ -208,11 +212,9 @@ export class Scoring {
   #observe(observation: Observation, position: number): void {
     const { baselines, detectors, responder } = this.#parts;
     this.#counters.observations++;
-    const { tenant, agentId, sessionId } = observation;
     const assessment = baselines.assess(observation);
     if (observation.kind === 'tool_attempt' || observation.kind === 'tool_call') {
-      assessment.session.contained =
-        responder.restrictionOn(tenant, agentId, sessionId, observation.tool) !== undefined;
+      assessment.session.contained = this.#isContained(observation);
     }
     const signals = detectors.event(assessment);
     const correlation = this.#correlate({
@@ -227,6 +229,7 @@ export class Scoring {
     if (observation.kind === 'tool_call') this.#emit(responder.onCall(observation, this.#now));
     baselines.apply(observation);
     this.#answer(observation);
+    this.#parts.seen?.(observation, correlation.riskNats);
     this.#parts.scored?.({
       observation,
       signals,
@@ -268,11 +271,31 @@ export class Scoring {
     const tool = mainTool(incident);
     const sameToolSessions =
       tool === undefined ? 0 : correlator.openSessionsOver(evidence.subject, tool, evidence.time - freezeWindowMs);
-    const effects = responder.onIncident(incident, sameToolSessions, this.#now);
+    const priorIncidents = opened ? this.#priorIncidents(incident, evidence.time) : 0;
+    const effects = responder.onIncident(incident, { sameToolSessions, priorIncidents }, this.#now);
     const commandIds = effects.flatMap((effect) => (effect.type === 'command' ? [effect.value.id] : []));
     const linked = correlator.linkCommands(incident, commandIds);
     this.#emit([{ type: 'incident', value: linked }, ...effects]);
     return { ...correlation, incident: linked };
+  }
+
+  /** Other incidents of the same agent, lately, that a person judged true or that were contained. */
+  #priorIncidents(incident: Incident, time: number): number {
+    const { correlator, responder, suspendWindowMs } = this.#parts;
+    const others = correlator
+      .incidentsOf(incident.tenant, incident.agentId)
+      .filter(({ id, openedAt }) => id !== incident.id && openedAt >= time - suspendWindowMs);
+    return others.filter((one) =>
+      one.verdict === undefined ? responder.wasContained(one) : one.verdict === 'true-positive',
+    ).length;
+  }
+
+  /** Whether a call goes against a command that gateways have confirmed. One that a person let through does not. */
+  #isContained(call: CallObservation): boolean {
+    const { responder } = this.#parts;
+    const obstacle = responder.restrictionOn(call.tenant, call.agentId, call, this.#now);
+    if (obstacle === undefined || !responder.isConfirmed(call.tenant, obstacle, this.#now)) return false;
+    return obstacle.strength === 'deny' || (call.kind === 'tool_call' && call.approvalId === undefined);
   }
 
   #closeSession(closed: ClosedSession): void {
@@ -335,7 +358,7 @@ export class Scoring {
   #answer(observation: Observation): void {
     if (observation.kind !== 'tool_attempt' || !this.#parts.awaits(observation.id)) return;
     const { baselines, correlator, responder, mode } = this.#parts;
-    const { tenant, agentId, sessionId, tool, effect } = observation;
+    const { tenant, agentId, effect } = observation;
     const risk = correlator.riskOf(subjectOf(observation));
     const incident = risk === undefined ? undefined : correlator.incident(tenant, risk.incidentId);
     const facts = {
@@ -344,7 +367,7 @@ export class Scoring {
       riskNats: risk?.peakNats ?? 0,
       thresholdNats: baselines.threshold(tenant, agentId).nats,
       incident: incident?.status === 'closed' ? undefined : incident,
-      restriction: responder.restrictionOn(tenant, agentId, sessionId, tool),
+      restriction: responder.restrictionOn(tenant, agentId, observation, this.#now),
     };
     this.#parts.answer(observation.id, decide(facts));
   }
