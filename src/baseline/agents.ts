@@ -116,6 +116,13 @@ export class Agents {
     return found.sort();
   }
 
+  /** Known agents of a tenant; looks at all that are held. */
+  countWarm(tenant: string): number {
+    let count = 0;
+    for (const held of this.#warm.values()) if (held.tenant === tenant) count++;
+    return count;
+  }
+
   /** What all of a tenant's agents have in common. */
   pool(tenant: string): AgentBaseline {
     return this.#pools.get(JSON.stringify([tenant])) ?? this.#nothing;

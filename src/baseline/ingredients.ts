@@ -134,7 +134,7 @@ function measureReadTarget(
 }
 
 /** Surprise of a value never seen for its kind, nats; 0 for a value known to this agent. */
-function valueNovelty(own: AgentBaseline, { kind, value }: TargetFact): number {
+export function valueNovelty(own: AgentBaseline, { kind, value }: TargetFact): number {
   if (own.values.get(mix(kind, value)) > 0) return 0;
   return nats((own.distinctByKind.get(kind) + 1) / (own.valuesByKind.get(kind) + 2)) + 0.5;
 }

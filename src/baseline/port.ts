@@ -47,3 +47,11 @@ export interface RegistryStats {
   /** Quarantined sessions or incidents that found no room. */
   quarantineDropped: number;
 }
+
+/** What of a call the user did not name. */
+export interface CallNovelty {
+  /** Targets that this agent never dealt with, by their place in the call, with their surprise in nats. */
+  targets: readonly { index: number; nats: number }[];
+  /** Keyed hashes of argument words. */
+  words: readonly number[];
+}

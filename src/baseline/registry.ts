@@ -1,7 +1,7 @@
 import type { Assessment, Measure, WindowMeasures } from '../detect/port.js';
 import { decodeState, StateTable } from '../lib/state-table.js';
 import type { BaselineVersion } from '../model/baseline.js';
-import type { Observation } from '../model/observation.js';
+import type { CallObservation, Observation } from '../model/observation.js';
 import type { Window } from '../model/window.js';
 import { Agents, type StoredAgent } from './agents.js';
 import { Assessor } from './assessor.js';
@@ -10,7 +10,16 @@ import type { CallFact } from './facts.js';
 import { FactReader } from './fact-reader.js';
 import { History, type HistoryLimits, type PastSession } from './history.js';
 import { OpenSessions, type SessionKey } from './open-sessions.js';
-import type { ClosedResult, LearningMode, RegistryOptions, RegistryStats, SessionOutcome, Threshold } from './port.js';
+import type {
+  CallNovelty,
+  ClosedResult,
+  LearningMode,
+  RegistryOptions,
+  RegistryStats,
+  SessionOutcome,
+  Threshold,
+} from './port.js';
+import { noveltyOf } from './novelty.js';
 import { Quarantine, type HeldIncident, type HeldSession } from './quarantine.js';
 import { recordOf } from './session-record.js';
 import { SessionState, type PlainSession } from './session-state.js';
@@ -88,6 +97,19 @@ export class BaselineRegistry {
   assess(observation: Observation): Assessment {
     const session = this.#sessions.find(observation) ?? newSession(observation);
     return this.#assessor.assess(observation, session, this.#callOf(observation, session));
+  }
+
+  /** What of a call the user did not name; call it between `assess` and `apply`, and only where it is needed. */
+  novelty(observation: CallObservation): CallNovelty {
+    const session = this.#sessions.find(observation) ?? newSession(observation);
+    const call = this.#callOf(observation, session);
+    if (call === undefined) return { targets: [], words: [] };
+    return noveltyOf(call, this.#agents.read(observation.tenant, observation.agentId), session.scoring);
+  }
+
+  /** Agents of a tenant that are known well enough to be judged. */
+  knownAgents(tenant: string): number {
+    return this.#agents.countWarm(tenant);
   }
 
   /** Takes the observation into the session's state. */
