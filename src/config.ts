@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
+import { LOWERED_POSTURES, RUNG_MODES } from './model/command.js';
 import { SEVERITIES } from './model/incident.js';
 import { STREAMS } from './model/observation.js';
 
@@ -85,6 +86,8 @@ const configSchema = z.strictObject({
     .strictObject({
       host: z.string().default('127.0.0.1'),
       port: z.number().int().min(0).max(65535).default(7700),
+      /** Where people find the page, when it stands behind a proxy: `https://parallax.example.com`. */
+      publicUrl: z.url({ protocol: /^https?$/ }).exactOptional(),
       maxBodyBytes: z
         .number()
         .int()
@@ -184,6 +187,15 @@ const configSchema = z.strictObject({
       /** A tool misused in so many sessions of an agent within `freezeWindowMs` of event time is frozen for it. */
       freezeAfterSessions: z.number().int().min(2).default(5),
       freezeWindowMs: ms(30 * 60_000),
+      /** Lowering the posture of the whole agent also stops sessions that did nothing: `propose` asks a person first. */
+      downgrade: z.enum(RUNG_MODES).default('off'),
+      downgradeFrom: z.enum(SEVERITIES).default('medium'),
+      /** `approval`: what is not reading waits for a person; `read-only`: it is refused. */
+      downgradeTo: z.enum(LOWERED_POSTURES).default('approval'),
+      /** What a new incident does to an agent with so many true or contained ones within `suspendWindowMs`. */
+      suspend: z.enum(RUNG_MODES).default('propose'),
+      suspendAfterIncidents: z.number().int().min(1).default(3),
+      suspendWindowMs: ms(24 * 60 * 60_000),
     })
     .prefault({}),
   /** Ways to reach people; a way that is not set is off. */

@@ -1,5 +1,7 @@
-import type { Command } from '../model/command.js';
+import type { Command, CommandState } from '../model/command.js';
 import { mayActFor, type Principal } from '../model/principal.js';
+
+const UNSENT: ReadonlySet<CommandState> = new Set(['proposed', 'approved', 'rejected']);
 
 /**
  * Whether a key may see a command: it belongs to its tenant and to an agent it is bound to. Gateways see only what
@@ -7,5 +9,5 @@ import { mayActFor, type Principal } from '../model/principal.js';
  */
 export function maySeeCommand(principal: Principal, command: Command): boolean {
   if (command.tenant !== principal.tenant || !mayActFor(principal, command.agentId)) return false;
-  return principal.role !== 'gateway' || (!command.dryRun && command.state !== 'proposed');
+  return principal.role !== 'gateway' || (!command.dryRun && !UNSENT.has(command.state));
 }

@@ -152,6 +152,13 @@ export class Correlator {
     return this.#incidents.get(incidentKey(tenant, id));
   }
 
+  /** An agent's known incidents, oldest first. */
+  incidentsOf(tenant: string, agentId: string): Incident[] {
+    return [...(this.#byAgent.get(agentKey({ tenant, agentId })) ?? [])].flatMap(
+      (key) => this.#incidents.get(key) ?? [],
+    );
+  }
+
   /** Newest first. */
   incidents(): Incident[] {
     const keys = [...this.#known.entries()].map(([key]) => key).reverse();

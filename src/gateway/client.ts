@@ -158,25 +158,32 @@ class Client implements GatewayClient {
     });
   }
 
-  restrictionOn(agentId: string, sessionId: string | undefined, tool: string): GatewayDecision | undefined {
-    const found = this.#cache.find(agentId, sessionId, tool);
+  restrictionOn(
+    agentId: string,
+    sessionId: string | undefined,
+    tool: string,
+    effect: Effect = 'unknown',
+  ): GatewayDecision | undefined {
+    const found = this.#cache.find({ agentId, sessionId, tool, effect });
     if (found === undefined) return undefined;
     this.#counts.fromMemory++;
-    return { decision: 'deny', source: 'memory', timedOut: false, ...found };
+    return { source: 'memory', timedOut: false, ...found };
   }
 
   async check(attempt: CallAttempt): Promise<GatewayDecision> {
     const { agentId, sessionId, tool } = attempt;
     const effect = attempt.effect ?? 'unknown';
-    const restricted = this.restrictionOn(agentId, sessionId, tool);
+    const restricted = this.restrictionOn(agentId, sessionId, tool, effect);
     if (restricted !== undefined) return restricted;
     if (!this.#ask.has(effect)) {
       this.#counts.passed++;
       return PASSED;
     }
     const decision = await this.#askObserver(attempt, effect);
-    // A command may have overtaken the answer.
-    return this.restrictionOn(agentId, sessionId, tool) ?? decision;
+    // A command may have overtaken the answer; what it only holds stays refused where the answer refuses it.
+    const overtaking = this.restrictionOn(agentId, sessionId, tool, effect);
+    const isStricter = overtaking?.decision === 'deny' || decision.decision !== 'deny';
+    return isStricter ? (overtaking ?? decision) : decision;
   }
 
   subscribe(): Promise<boolean> {

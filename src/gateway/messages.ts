@@ -1,4 +1,13 @@
-import type { CommandAction, CommandState, Restriction } from '../model/command.js';
+import {
+  COMMAND_ACTIONS,
+  COMMAND_STATES,
+  LOWERED_POSTURES,
+  type CommandAction,
+  type CommandState,
+  type LoweredPosture,
+  type Restriction,
+  type RestrictionEntry,
+} from '../model/command.js';
 import type { CheckAnswer, IntakeReport } from '../model/wire.js';
 
 /*
@@ -13,6 +22,7 @@ export interface CommandMessage {
   agentId: string;
   sessionId?: string;
   tool?: string;
+  posture?: LoweredPosture;
   reason: string;
   expiresAt: number;
   dryRun: boolean;
@@ -29,7 +39,7 @@ export function parseJson(text: string): unknown {
 
 export function readCheckAnswer(value: unknown): CheckAnswer | undefined {
   if (!isRecord(value)) return undefined;
-  const { decision, wouldBe, reason, incidentId, riskNats, thresholdNats, timedOut } = value;
+  const { decision, wouldBe, reason, incidentId, commandId, riskNats, thresholdNats, timedOut } = value;
   if (!isVerdict(decision) || !isVerdict(wouldBe) || typeof reason !== 'string' || typeof timedOut !== 'boolean') {
     return undefined;
   }
@@ -42,6 +52,7 @@ export function readCheckAnswer(value: unknown): CheckAnswer | undefined {
     timedOut,
   };
   if (typeof incidentId === 'string') answer.incidentId = incidentId;
+  if (typeof commandId === 'string') answer.commandId = commandId;
   return answer;
 }
 
@@ -64,20 +75,41 @@ export function readRestriction(value: unknown): Restriction | undefined {
     if (entry === undefined || !isRecord(item) || typeof item['tool'] !== 'string') return undefined;
     return { tool: item['tool'], ...entry };
   });
+  const downgrades = readList(value['downgrades'] ?? [], (item) => {
+    const entry = readEntry(item);
+    if (entry === undefined || !isRecord(item)) return undefined;
+    const posture = LOWERED_POSTURES.find((known) => known === item['posture']);
+    return posture === undefined ? undefined : { posture, ...entry };
+  });
+  const suspensions = readList(value['suspensions'] ?? [], readEntry);
   if (revokedSessions === undefined || frozenTools === undefined) return undefined;
-  return { tenant: typeof tenant === 'string' ? tenant : '', agentId, version, revokedSessions, frozenTools };
+  if (downgrades === undefined || suspensions === undefined) return undefined;
+  return {
+    tenant: typeof tenant === 'string' ? tenant : '',
+    agentId,
+    version,
+    revokedSessions,
+    frozenTools,
+    downgrades,
+    suspensions,
+  };
 }
 
 export function readCommand(value: unknown): CommandMessage | undefined {
   if (!isRecord(value)) return undefined;
-  const { id, action, agentId, sessionId, tool, reason, expiresAt, dryRun, state } = value;
-  if (typeof id !== 'string' || typeof agentId !== 'string' || !isState(state)) return undefined;
-  if (typeof expiresAt !== 'number' || typeof dryRun !== 'boolean') return undefined;
-  if (action !== 'revoke-session' && action !== 'freeze-tool') return undefined;
+  const { id, agentId, sessionId, tool, reason, expiresAt, dryRun } = value;
+  const action = COMMAND_ACTIONS.find((known) => known === value['action']);
+  const state = COMMAND_STATES.find((known) => known === value['state']);
+  if (typeof id !== 'string' || typeof agentId !== 'string' || action === undefined || state === undefined) {
+    return undefined;
+  }
+  if (!isMoment(expiresAt) || typeof dryRun !== 'boolean') return undefined;
+  const posture = LOWERED_POSTURES.find((known) => known === value['posture']);
   const command: CommandMessage = { id, action, agentId, reason: '', expiresAt, dryRun, state };
   if (typeof reason === 'string') command.reason = reason;
   if (typeof sessionId === 'string') command.sessionId = sessionId;
   if (typeof tool === 'string') command.tool = tool;
+  if (posture !== undefined) command.posture = posture;
   return command;
 }
 
@@ -91,10 +123,10 @@ export function readIntakeReport(value: unknown): IntakeReport | undefined {
   return refused === undefined ? undefined : { accepted: value['accepted'], refused };
 }
 
-function readEntry(value: unknown): { commandId: string; expiresAt: number; reason: string } | undefined {
+function readEntry(value: unknown): RestrictionEntry | undefined {
   if (!isRecord(value)) return undefined;
   const { commandId, expiresAt, reason } = value;
-  if (typeof commandId !== 'string' || typeof expiresAt !== 'number') return undefined;
+  if (typeof commandId !== 'string' || !isMoment(expiresAt)) return undefined;
   return { commandId, expiresAt, reason: typeof reason === 'string' ? reason : '' };
 }
 
@@ -118,16 +150,9 @@ function isVerdict(value: unknown): value is 'allow' | 'hold' | 'deny' {
   return value === 'allow' || value === 'hold' || value === 'deny';
 }
 
-const STATES: ReadonlySet<unknown> = new Set<CommandState>([
-  'proposed',
-  'sent',
-  'acknowledged',
-  'enforced',
-  'expired',
-  'undone',
-  'failed',
-]);
+/** Longest time that a date can show, epoch ms. */
+const MAX_MOMENT = 8.64e15;
 
-function isState(value: unknown): value is CommandState {
-  return STATES.has(value);
+function isMoment(value: unknown): value is number {
+  return typeof value === 'number' && Math.abs(value) <= MAX_MOMENT;
 }

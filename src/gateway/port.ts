@@ -1,4 +1,4 @@
-import type { Restriction } from '../model/command.js';
+import type { CommandAction, Restriction } from '../model/command.js';
 import type { Effect } from '../model/observation.js';
 import type { CheckRequest, WireObservation } from '../model/wire.js';
 
@@ -21,9 +21,9 @@ export interface GatewayDecision {
   /** What the observer would have answered in `act` mode. */
   wouldBe?: 'allow' | 'hold' | 'deny';
   incidentId?: string;
-  /** The command behind a refusal from memory; goes into the audit record's rule as `parallax:<command id>`. */
+  /** The command that stands in the way; goes into the audit record's rule as `parallax:<command id>`. */
   commandId?: string;
-  restriction?: 'revoke-session' | 'freeze-tool';
+  restriction?: CommandAction;
   riskNats?: number;
   thresholdNats?: number;
   /** True when no answer came before the deadline, here or at the observer. */
@@ -73,8 +73,18 @@ export interface GatewayCounters {
 
 /** The kit that a gateway holds: ask, enforce, confirm, report. */
 export interface GatewayClient {
-  /** Restriction in force on this call, from memory alone; undefined when there is none. */
-  restrictionOn(agentId: string, sessionId: string | undefined, tool: string): GatewayDecision | undefined;
+  /**
+   * Restriction in force on this call, from memory alone; undefined when there is none. Its decision is `deny`, or
+   * `hold` where a person may let the call through.
+   *
+   * @param effect of the call; one that is not known counts as a change
+   */
+  restrictionOn(
+    agentId: string,
+    sessionId: string | undefined,
+    tool: string,
+    effect?: Effect,
+  ): GatewayDecision | undefined;
   /** What to do with the call. Never throws: without an answer the posture decides. */
   check(attempt: CallAttempt): Promise<GatewayDecision>;
   /** Follows the observer's commands from now on. Resolves true when the full state is in force, false on close. */

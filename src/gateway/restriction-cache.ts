@@ -1,6 +1,14 @@
 import { BoundedMap } from '../lib/bounded-map.js';
 import type { Clock } from '../lib/clock.js';
-import type { CommandAction, Restriction } from '../model/command.js';
+import {
+  explainRestriction,
+  strengthOf,
+  type CommandAction,
+  type LoweredPosture,
+  type Restriction,
+  type RestrictionEntry,
+} from '../model/command.js';
+import type { Effect } from '../model/observation.js';
 import type { CommandMessage } from './messages.js';
 
 /** What a change did, by command id: what the gateway can now truthfully confirm. */
@@ -15,20 +23,33 @@ export interface CacheChange {
 
 export interface FoundRestriction {
   commandId: string;
+  /** For whoever made the call. */
   reason: string;
   restriction: CommandAction;
+  /** `hold`: a person may let the call through. */
+  decision: 'hold' | 'deny';
+}
+
+/** What a cache looks a call up by. */
+export interface CallSubject {
+  agentId: string;
+  sessionId: string | undefined;
+  tool: string;
+  effect: Effect;
 }
 
 interface Entry {
-  commandId: string;
   expiresAt: number;
-  reason: string;
+  /** Made when it comes in, so that a refusal costs no more than a look. */
+  found: FoundRestriction;
 }
 
+/** By subject: session, tool, posture, or nothing for the whole agent. */
+type Subjects = Map<string, Entry>;
+
 interface Held {
-  sessions: Map<string, Entry>;
-  tools: Map<string, Entry>;
-  /** Every command behind these; two may concern the same session or tool. */
+  subjects: Record<CommandAction, Subjects>;
+  /** Every command behind these; two may concern the same subject. */
   commandIds: Set<string>;
 }
 
@@ -63,15 +84,17 @@ export class RestrictionCache {
     return this.#held.size;
   }
 
-  /** The restriction on a call that is in force now. A revoked session counts before a frozen tool. */
-  find(agentId: string, sessionId: string | undefined, tool: string): FoundRestriction | undefined {
+  /** The strictest restriction on a call that is in force now: suspension, session, tool, posture. */
+  find({ agentId, sessionId, tool, effect }: CallSubject): FoundRestriction | undefined {
     const held = this.#held.get(agentId);
     if (held === undefined) return undefined;
-    const session = sessionId === undefined ? undefined : held.sessions.get(sessionId);
-    if (session !== undefined && session.expiresAt > this.#clock.now()) return found(session, 'revoke-session');
-    const frozen = held.tools.get(tool);
-    if (frozen !== undefined && frozen.expiresAt > this.#clock.now()) return found(frozen, 'freeze-tool');
-    return undefined;
+    const { subjects } = held;
+    return (
+      this.#live(subjects['suspend-agent'], WHOLE_AGENT) ??
+      (sessionId === undefined ? undefined : this.#live(subjects['revoke-session'], sessionId)) ??
+      this.#live(subjects['freeze-tool'], tool) ??
+      (effect === 'read' ? undefined : this.#lowered(subjects['downgrade-posture']))
+    );
   }
 
   /**
@@ -111,10 +134,12 @@ export class RestrictionCache {
     this.#versions.set(agentId, version);
     if (before !== undefined) this.#forget(agentId, before);
     const change: CacheChange = { inForce: [], lifted: [], rejected: [] };
-    for (const { sessionId, ...entry } of restriction.revokedSessions) {
-      this.#add(change, agentId, 'revoke-session', sessionId, entry);
-    }
-    for (const { tool, ...entry } of restriction.frozenTools) this.#add(change, agentId, 'freeze-tool', tool, entry);
+    const add = (action: CommandAction, subject: string, entry: RestrictionEntry) =>
+      this.#add(change, { agentId, action, subject, entry });
+    for (const entry of restriction.suspensions ?? []) add('suspend-agent', WHOLE_AGENT, entry);
+    for (const entry of restriction.revokedSessions) add('revoke-session', entry.sessionId, entry);
+    for (const entry of restriction.frozenTools) add('freeze-tool', entry.tool, entry);
+    for (const entry of restriction.downgrades ?? []) add('downgrade-posture', entry.posture, entry);
     const after = new Set([...change.inForce, ...change.rejected]);
     if (before !== undefined) change.lifted = [...before.commandIds].filter((id) => !after.has(id));
     this.#noteLifted(change.lifted);
@@ -127,38 +152,54 @@ export class RestrictionCache {
    */
   tighten(command: CommandMessage): CacheChange {
     const change: CacheChange = { inForce: [], lifted: [], rejected: [] };
-    const subject = command.action === 'revoke-session' ? command.sessionId : command.tool;
+    const subject = subjectOf(command);
     if (subject === undefined || this.#lifted.peek(command.id) === true) return change;
-    const { id: commandId, expiresAt, reason } = command;
-    this.#add(change, command.agentId, command.action, subject, { commandId, expiresAt, reason });
+    const { id: commandId, agentId, action, expiresAt, reason } = command;
+    this.#add(change, { agentId, action, subject, entry: { commandId, expiresAt, reason } });
     return change;
   }
 
-  #add(change: CacheChange, agentId: string, restriction: CommandAction, subject: string, entry: Entry): void {
-    if (entry.expiresAt <= this.#clock.now()) return;
+  #live(subjects: Subjects, subject: string): FoundRestriction | undefined {
+    const entry = subjects.get(subject);
+    return entry !== undefined && entry.expiresAt > this.#clock.now() ? entry.found : undefined;
+  }
+
+  #lowered(subjects: Subjects): FoundRestriction | undefined {
+    return subjects.size === 0 ? undefined : (this.#live(subjects, 'read-only') ?? this.#live(subjects, 'approval'));
+  }
+
+  #add(change: CacheChange, { agentId, action, subject, entry }: Addition): void {
+    const { commandId, expiresAt } = entry;
+    if (expiresAt <= this.#clock.now()) return;
     let held = this.#held.get(agentId);
-    const known = held === undefined ? undefined : subjectsOf(held, restriction).get(subject);
+    const known = held?.subjects[action].get(subject);
     if (known === undefined) {
       if (this.#size >= this.#capacity) this.#clearExpired();
       if (this.#size >= this.#capacity) {
-        change.rejected.push(entry.commandId);
+        change.rejected.push(commandId);
         return;
       }
       this.#size++;
       held = this.#held.get(agentId);
     }
     if (held === undefined) {
-      held = { sessions: new Map(), tools: new Map(), commandIds: new Set() };
+      held = { subjects: noSubjects(), commandIds: new Set() };
       this.#held.set(agentId, held);
     }
-    held.commandIds.add(entry.commandId);
-    if (known === undefined || known.expiresAt <= entry.expiresAt) subjectsOf(held, restriction).set(subject, entry);
-    change.inForce.push(entry.commandId);
+    held.commandIds.add(commandId);
+    if (known === undefined || known.expiresAt <= expiresAt) {
+      const posture = action === 'downgrade-posture' ? postureOf(subject) : undefined;
+      const what = posture === undefined ? { action } : { action, posture };
+      const reason = explainRestriction(what, entry);
+      const found = { commandId, reason, restriction: action, decision: strengthOf(action, posture) };
+      held.subjects[action].set(subject, { expiresAt, found });
+    }
+    change.inForce.push(commandId);
   }
 
   #forget(agentId: string, held: Held): void {
     this.#held.delete(agentId);
-    this.#size -= held.sessions.size + held.tools.size;
+    this.#size -= sizeOf(held);
   }
 
   #noteLifted(ids: readonly string[]): void {
@@ -168,22 +209,48 @@ export class RestrictionCache {
   #clearExpired(): void {
     const now = this.#clock.now();
     for (const [agentId, held] of this.#held) {
-      for (const map of [held.sessions, held.tools]) {
+      for (const map of Object.values(held.subjects)) {
         for (const [subject, entry] of map) {
           if (entry.expiresAt > now) continue;
           map.delete(subject);
           this.#size--;
         }
       }
-      if (held.sessions.size + held.tools.size === 0) this.#held.delete(agentId);
+      if (sizeOf(held) === 0) this.#held.delete(agentId);
     }
   }
 }
 
-function found(entry: Entry, restriction: CommandAction): FoundRestriction {
-  return { commandId: entry.commandId, reason: entry.reason, restriction };
+interface Addition {
+  agentId: string;
+  action: CommandAction;
+  subject: string;
+  entry: RestrictionEntry;
 }
 
-function subjectsOf(held: Held, restriction: CommandAction): Map<string, Entry> {
-  return restriction === 'revoke-session' ? held.sessions : held.tools;
+const WHOLE_AGENT = '';
+
+function subjectOf({ action, sessionId, tool, posture }: CommandMessage): string | undefined {
+  if (action === 'suspend-agent') return WHOLE_AGENT;
+  if (action === 'downgrade-posture') return posture;
+  return action === 'revoke-session' ? sessionId : tool;
+}
+
+function postureOf(subject: string): LoweredPosture {
+  return subject === 'approval' ? 'approval' : 'read-only';
+}
+
+function noSubjects(): Held['subjects'] {
+  return {
+    'downgrade-posture': new Map(),
+    'freeze-tool': new Map(),
+    'revoke-session': new Map(),
+    'suspend-agent': new Map(),
+  };
+}
+
+function sizeOf({ subjects }: Held): number {
+  let size = 0;
+  for (const map of Object.values(subjects)) size += map.size;
+  return size;
 }

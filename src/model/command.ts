@@ -1,8 +1,30 @@
-export const COMMAND_ACTIONS = ['revoke-session', 'freeze-tool'] as const;
+/** What a command does, mildest first: the rungs of the response ladder above an alert. */
+export const COMMAND_ACTIONS = ['downgrade-posture', 'freeze-tool', 'revoke-session', 'suspend-agent'] as const;
 export type CommandAction = (typeof COMMAND_ACTIONS)[number];
 
-/** A command's life. Observe-only installs stop at `proposed` with `dryRun`. */
-export const COMMAND_STATES = ['proposed', 'sent', 'acknowledged', 'enforced', 'expired', 'undone', 'failed'] as const;
+/**
+ * What a downgraded agent may still do, mildest first. `approval`: whatever is not reading waits for a person;
+ * `read-only`: whatever is not reading is refused.
+ */
+export const LOWERED_POSTURES = ['approval', 'read-only'] as const;
+export type LoweredPosture = (typeof LOWERED_POSTURES)[number];
+
+/** How far the response policy may go by itself with a step that hits every session of an agent. */
+export const RUNG_MODES = ['off', 'propose', 'act'] as const;
+export type RungMode = (typeof RUNG_MODES)[number];
+
+/** A command's life. Observe-only installs stop at `proposed` with `dryRun`; `approved` and `sent` are one step. */
+export const COMMAND_STATES = [
+  'proposed',
+  'approved',
+  'rejected',
+  'sent',
+  'acknowledged',
+  'enforced',
+  'expired',
+  'undone',
+  'failed',
+] as const;
 export type CommandState = (typeof COMMAND_STATES)[number];
 
 /** An order to gateways to tighten (or, undone, to loosen again) what an agent may do. */
@@ -16,10 +38,13 @@ export interface Command {
   sessionId?: string;
   /** For `freeze-tool`. */
   tool?: string;
+  /** For `downgrade-posture`. */
+  posture?: LoweredPosture;
   incidentId?: string;
   reason: string;
+  /** When it was proposed or sent; an approval moves it, and the expiry with it, to the moment of sending. Epoch ms. */
   issuedAt: number;
-  /** Every containment ends by itself, epoch ms. */
+  /** Every containment ends by itself, and so does every proposal; epoch ms. */
   expiresAt: number;
   /** True in observe-only: recorded, shown, never sent. */
   dryRun: boolean;
@@ -27,6 +52,9 @@ export interface Command {
   /** Per gateway, the effective state it confirmed. */
   acknowledgements: { gatewayId: string; effective: string; time: number }[];
   issuedBy: string;
+  /** Who approved or rejected it, and why; absent where nobody was asked. */
+  decidedBy?: string;
+  decisionReason?: string;
 }
 
 /** One step in a command's life, as stored. */
@@ -41,12 +69,56 @@ export interface CommandEvent {
   detail: string;
 }
 
-/** What a gateway must enforce for one agent: always the full state, so that a missed change cannot matter. */
+/** One command in force, as gateways hold it. */
+export interface RestrictionEntry {
+  commandId: string;
+  /** Epoch ms. */
+  expiresAt: number;
+  reason: string;
+}
+
+/**
+ * What a gateway must enforce for one agent: always the full state, so that a missed change cannot matter. Every
+ * command in force has its own entry; where several concern the same call, the strictest counts.
+ */
 export interface Restriction {
   tenant: string;
   agentId: string;
   /** Rises with every change of this agent's restrictions. */
   version: number;
-  revokedSessions: { sessionId: string; commandId: string; expiresAt: number; reason: string }[];
-  frozenTools: { tool: string; commandId: string; expiresAt: number; reason: string }[];
+  revokedSessions: ({ sessionId: string } & RestrictionEntry)[];
+  frozenTools: ({ tool: string } & RestrictionEntry)[];
+  /** Absent where there is none. */
+  downgrades?: ({ posture: LoweredPosture } & RestrictionEntry)[];
+  /** Absent where there is none: nothing of the agent passes while there is one. */
+  suspensions?: RestrictionEntry[];
 }
+
+/** Whether nothing is restricted at all. */
+export function isUnrestricted(restriction: Restriction): boolean {
+  const { revokedSessions, frozenTools, downgrades = [], suspensions = [] } = restriction;
+  return revokedSessions.length + frozenTools.length + downgrades.length + suspensions.length === 0;
+}
+
+/** What a restriction in force says about a call: refuse it, or let a person decide. */
+export function strengthOf(action: CommandAction, posture?: LoweredPosture): 'hold' | 'deny' {
+  return action === 'downgrade-posture' && posture === 'approval' ? 'hold' : 'deny';
+}
+
+/** Why a call does not pass, in words for whoever made it: what is restricted, until when, and the command's reason. */
+export function explainRestriction(
+  { action, posture }: { action: CommandAction; posture?: LoweredPosture },
+  { expiresAt, reason }: RestrictionEntry,
+): string {
+  const until = `until ${new Date(expiresAt).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+  return `${EXPLANATIONS[posture ?? action]} ${until}: ${reason}`;
+}
+
+const EXPLANATIONS: Record<CommandAction | LoweredPosture, string> = {
+  'downgrade-posture': 'this agent is restricted',
+  approval: 'this agent needs approval for everything but reading',
+  'read-only': 'this agent may only read',
+  'freeze-tool': 'this tool is frozen for this agent',
+  'revoke-session': 'this session is revoked',
+  'suspend-agent': 'this agent is suspended',
+};

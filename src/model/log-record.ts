@@ -1,3 +1,4 @@
+import type { CommandAction, LoweredPosture } from './command.js';
 import type { Observation, Payload } from './observation.js';
 
 /** Wall-clock time enters scoring only through these, so that a replayed log gives the same windows. */
@@ -28,18 +29,21 @@ export interface Acknowledgement {
   detail?: string;
 }
 
-/** A person contains an agent by hand, or lifts a containment. */
+/** A person contains an agent by hand, lifts a containment, or decides about a proposed command. */
 export interface OperatorOrder {
   time: number;
   tenant: string;
-  order: 'contain' | 'lift';
-  /** For `lift`. */
+  order: 'contain' | 'lift' | 'approve' | 'reject';
+  /** The command that is meant; for `contain` the id that the new one gets. */
   commandId?: string;
   /** For `contain`. */
-  action?: 'revoke-session' | 'freeze-tool';
+  action?: CommandAction;
   agentId?: string;
   sessionId?: string;
   tool?: string;
+  posture?: LoweredPosture;
+  /** For `contain`: how long it lasts, ms; the configured time when absent. */
+  durationMs?: number;
   by: string;
   reason: string;
 }

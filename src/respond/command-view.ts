@@ -1,5 +1,5 @@
 import { BoundedMap } from '../lib/bounded-map.js';
-import type { Command, Restriction } from '../model/command.js';
+import { isUnrestricted, type Command, type Restriction } from '../model/command.js';
 import type { OutboxEntry } from '../model/effect.js';
 
 /** Changes kept for subscribers that come back; one that was away longer gets the full state. */
@@ -83,6 +83,11 @@ export class CommandView {
     return own.reverse().slice(0, filter.limit);
   }
 
+  /** Finished or old commands that were pushed out by newer ones. */
+  get evicted(): number {
+    return this.#commands.evicted;
+  }
+
   get(tenant: string, id: string): Command | undefined {
     return this.#commands.peek(keyOf(tenant, id));
   }
@@ -99,7 +104,7 @@ export class CommandView {
 
   #changesAfter(sequence: number): OutboxEntry[] {
     if ((this.#changes.at(-1)?.sequence ?? 0) <= sequence) return [];
-    return this.#changes.filter((entry) => entry.sequence > sequence);
+    return this.#changes.slice(firstAfter(this.#changes, sequence));
   }
 
   #nextChange(signal: AbortSignal): Promise<void> {
@@ -116,10 +121,21 @@ export class CommandView {
 
   #restrict(restriction: Restriction): void {
     const key = keyOf(restriction.tenant, restriction.agentId);
-    const isEmpty = restriction.revokedSessions.length + restriction.frozenTools.length === 0;
-    if (isEmpty) this.#restrictions.delete(key);
+    if (isUnrestricted(restriction)) this.#restrictions.delete(key);
     else this.#restrictions.set(key, restriction);
   }
+}
+
+/** Index of the first entry after a sequence: a search by halves, since every subscriber asks at every change. */
+function firstAfter(entries: readonly OutboxEntry[], sequence: number): number {
+  let low = 0;
+  let high = entries.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((entries[middle]?.sequence ?? 0) <= sequence) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 function isChange(entry: OutboxEntry): boolean {

@@ -1,6 +1,7 @@
 import type { Incident } from '../model/incident.js';
 import type { Effect } from '../model/observation.js';
 import type { CheckAnswer } from '../model/wire.js';
+import type { Obstacle } from './restrictions.js';
 
 /** What is known when a gateway asks about a call. */
 export interface CheckFacts {
@@ -11,24 +12,26 @@ export interface CheckFacts {
   thresholdNats: number;
   /** The session's incident, if one is not closed. */
   incident: Pick<Incident, 'id' | 'title' | 'status'> | undefined;
-  /** The command in force that forbids the call. */
-  restriction: { commandId: string; reason: string } | undefined;
+  /** The command in force that stands in the way of the call. */
+  restriction: Obstacle | undefined;
 }
 
 /** Largest finite number that JSON shows for a threshold that cannot be crossed yet. */
 const NO_THRESHOLD_NATS = 1e6;
 
 /**
- * The answer to a gateway. A restriction denies; an open incident holds what changes the world or touches identity and
- * lets reading pass; everything else is allowed. In observe-only the answer is always allow, and `wouldBe` says what
- * it would have been.
+ * The answer to a gateway. A restriction denies or holds, as its command says; an open incident holds what changes the
+ * world or touches identity and lets reading pass; everything else is allowed. In observe-only what an incident alone
+ * would cause is allowed, and `wouldBe` says what it would have been; a restriction counts, for only a person can have
+ * ordered it.
  */
 export function decide(facts: CheckFacts): CheckAnswer {
   const { incident, restriction } = facts;
   const changes = facts.effect !== 'read';
-  const wouldBe = restriction !== undefined ? 'deny' : incident !== undefined && changes ? 'hold' : 'allow';
+  const wouldBe =
+    restriction !== undefined ? restriction.strength : incident !== undefined && changes ? 'hold' : 'allow';
   const answer: CheckAnswer = {
-    decision: facts.mode === 'act' ? wouldBe : 'allow',
+    decision: facts.mode === 'act' || restriction !== undefined ? wouldBe : 'allow',
     wouldBe,
     reason: reasonOf(facts, wouldBe),
     riskNats: Number.isFinite(facts.riskNats) ? facts.riskNats : 0,

@@ -1,4 +1,4 @@
-import type { CommandAction } from '../model/command.js';
+import type { CommandAction, LoweredPosture, RungMode } from '../model/command.js';
 import { SEVERITIES, type Incident, type Severity } from '../model/incident.js';
 
 /** What the response policy needs beside the incident itself. */
@@ -15,38 +15,69 @@ export interface PolicyContext {
   sameToolSessions: number;
   /** So many of them freeze the tool for the whole agent. */
   freezeAfterSessions: number;
+  /** Lower the posture of the whole agent: not at all, after a person's approval, or at once. */
+  downgrade: RungMode;
+  /** From this severity on. */
+  downgradeFrom: Severity;
+  downgradeTo: LoweredPosture;
+  /** Suspend a repeat offender: not at all, after a person's approval, or at once. */
+  suspend: RungMode;
+  /** Other incidents of this agent, lately, that were judged true or were contained. */
+  priorIncidents: number;
+  /** So many of them make the agent a repeat offender. */
+  suspendAfterIncidents: number;
 }
 
 /** One command the policy wants, and whether it may go out by itself. */
 export interface PlannedCommand {
   action: CommandAction;
   tool?: string;
+  posture?: LoweredPosture;
   /** `send`: at once. `propose`: wait for a person. `dry-run`: observe-only, for the record. */
   delivery: 'send' | 'propose' | 'dry-run';
   why: string;
 }
 
 /**
- * What to do about an incident: a pure function, so that it can be shown before it is trusted.
+ * What to do about an incident: a pure function, so that it can be shown before it is trusted. The rungs, mildest
+ * first: downgrade the agent's posture, freeze a tool, revoke the session, suspend the agent. A rung that hits sessions
+ * which did nothing (downgrade, suspend) is climbed only as far as configured.
  *
  * Automatic action needs evidence from two independent emitters or a broken invariant (design section 6); less than
  * that is proposed to a person. Nobody on the never-act list is touched, and above the blast-radius cap everything
  * waits for a person.
  */
 export function planResponse(incident: Incident, context: PolicyContext): PlannedCommand[] {
-  const plan: Omit<PlannedCommand, 'delivery'>[] = [];
-  const isSevere = SEVERITIES.indexOf(incident.severity) >= SEVERITIES.indexOf(context.revokeFrom);
-  if (incident.sessionId !== undefined && isSevere) {
-    plan.push({
-      action: 'revoke-session',
-      why: `risk ${incident.riskNats.toFixed(1)} nats, severity ${incident.severity}`,
-    });
+  const plan: Rung[] = [];
+  if (context.downgrade !== 'off' && isFrom(incident, context.downgradeFrom)) {
+    const { downgrade: mode, downgradeTo: posture } = context;
+    plan.push({ action: 'downgrade-posture', posture, mode, why: `severity ${incident.severity}` });
   }
   const tool = mainTool(incident);
   if (tool !== undefined && context.sameToolSessions >= context.freezeAfterSessions) {
-    plan.push({ action: 'freeze-tool', tool, why: `misused in ${context.sameToolSessions} sessions of this agent` });
+    const why = `misused in ${context.sameToolSessions} sessions of this agent`;
+    plan.push({ action: 'freeze-tool', tool, mode: 'act', why });
   }
-  return plan.map((command, i) => ({ ...command, ...deliver(incident, context, i) }));
+  if (incident.sessionId !== undefined && isFrom(incident, context.revokeFrom)) {
+    const why = `risk ${incident.riskNats.toFixed(1)} nats, severity ${incident.severity}`;
+    plan.push({ action: 'revoke-session', mode: 'act', why });
+  }
+  if (context.suspend !== 'off' && context.priorIncidents >= context.suspendAfterIncidents) {
+    const why = `repeat offender: ${context.priorIncidents} earlier incidents were true or contained`;
+    plan.push({ action: 'suspend-agent', mode: context.suspend, why });
+  }
+  let sent = 0;
+  return plan.map(({ mode, ...command }) => {
+    const delivery = deliver(incident, context, { mode, sent });
+    if (delivery === 'send') sent++;
+    return { ...command, delivery };
+  });
+}
+
+type Rung = Omit<PlannedCommand, 'delivery'> & { mode: Exclude<RungMode, 'off'> };
+
+function isFrom(incident: Incident, severity: Severity): boolean {
+  return SEVERITIES.indexOf(incident.severity) >= SEVERITIES.indexOf(severity);
 }
 
 /** The tool of the strongest signal that may be acted on. */
@@ -58,12 +89,16 @@ export function mainTool(incident: Incident): string | undefined {
   return best?.tool;
 }
 
-function deliver(incident: Incident, context: PolicyContext, index: number): Pick<PlannedCommand, 'delivery'> {
-  if (context.mode === 'observe') return { delivery: 'dry-run' };
+function deliver(
+  incident: Incident,
+  context: PolicyContext,
+  { mode, sent }: { mode: Rung['mode']; sent: number },
+): PlannedCommand['delivery'] {
+  if (context.mode === 'observe') return 'dry-run';
   const listed = context.neverAct.some((p) =>
     p.endsWith('*') ? incident.agentId.startsWith(p.slice(0, -1)) : p === incident.agentId,
   );
   const independent = incident.violation || incident.emitters.length >= 2;
-  const withinCap = context.commandsLastMinute + index < context.maxCommandsPerMinute;
-  return { delivery: !listed && independent && withinCap ? 'send' : 'propose' };
+  const withinCap = context.commandsLastMinute + sent < context.maxCommandsPerMinute;
+  return mode === 'act' && !listed && independent && withinCap ? 'send' : 'propose';
 }

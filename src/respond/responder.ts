@@ -1,14 +1,23 @@
 import { BoundedMap } from '../lib/bounded-map.js';
 import { stableId } from '../lib/hash.js';
 import { StateTable } from '../lib/state-table.js';
-import type { Command, CommandEvent, CommandState, Restriction } from '../model/command.js';
+import {
+  isUnrestricted,
+  type Command,
+  type CommandAction,
+  type CommandEvent,
+  type CommandState,
+  type LoweredPosture,
+  type Restriction,
+  type RungMode,
+} from '../model/command.js';
 import type { Effect } from '../model/effect.js';
 import type { Incident, Severity } from '../model/incident.js';
 import type { Acknowledgement, OperatorOrder } from '../model/log-record.js';
 import type { ToolCallObservation } from '../model/observation.js';
-import { isInForce, mayFollow } from './lifecycle.js';
+import { isInForce, isOver, mayDecide, mayFollow } from './lifecycle.js';
 import { planResponse, type PlannedCommand } from './policy.js';
-import { applyCommand, noRestriction, restrictionOn } from './restrictions.js';
+import { applyCommand, noRestriction, restrictionOn, type Obstacle, type RestrictedCall } from './restrictions.js';
 
 export interface ResponderOptions {
   mode: 'observe' | 'act';
@@ -20,6 +29,11 @@ export interface ResponderOptions {
   neverAct: readonly string[];
   revokeFrom: Severity;
   freezeAfterSessions: number;
+  downgrade: RungMode;
+  downgradeFrom: Severity;
+  downgradeTo: LoweredPosture;
+  suspend: RungMode;
+  suspendAfterIncidents: number;
   load: (key: string) => Uint8Array | undefined;
 }
 
@@ -28,6 +42,8 @@ const MAX_ACTIVE = 50_000;
 /** Finished commands that are still known. */
 const MAX_FINISHED = 10_000;
 const MINUTE_MS = 60_000;
+/** A call may have been let through just before its gateway confirmed a command, and be reported just after, ms. */
+const CONFIRMED_MS = 1_000;
 /** A refused call names the command behind it as `parallax:<command id>` in its rule. */
 export const RULE_PREFIX = 'parallax:';
 
@@ -47,7 +63,10 @@ export class Responder {
   readonly #recent: StateTable<number[]>;
   /** Commands whose life is over, kept for boards and late confirmations; the oldest are forgotten. */
   readonly #finished: BoundedMap<string, true>;
+  /** Commands against whole agents whose life is not over, by agent and action: one of a kind at a time is enough. */
+  readonly #agentWide = new Map<string, Set<string>>();
   #overflow = 0;
+  #restrictionsEvicted = 0;
 
   constructor(options: ResponderOptions) {
     this.#options = options;
@@ -66,25 +85,49 @@ export class Responder {
         continue;
       }
       this.#active.set(keyOf(command), command);
+      this.#noteAgentWide(command);
     }
   }
 
-  /** Commands not watched because too many were active. */
-  get overflow(): number {
-    return this.#overflow;
+  /**
+   * `notWatched`: proposals beyond the cap, which do not end by themselves; `forgotten`: finished commands beyond it;
+   * `restrictionsEvicted`: restrictions that gave way because an agent had too many.
+   */
+  stats(): { active: number; notWatched: number; forgotten: number; restrictionsEvicted: number } {
+    return {
+      active: this.#active.size,
+      notWatched: this.#overflow,
+      forgotten: this.#finished.evicted,
+      restrictionsEvicted: this.#restrictionsEvicted,
+    };
   }
 
-  /** Commands for a new or worsened incident. The same incident never causes the same command twice. */
-  onIncident(incident: Incident, sameToolSessions: number, now: number): Effect[] {
+  /**
+   * Commands for a new or worsened incident. The same incident never causes the same command twice, and an agent is
+   * not downgraded or suspended by policy while it is already, or while a person is still asked about it.
+   *
+   * @param counts sessions with misuse of the same tool, and the agent's other incidents that were true or contained
+   */
+  onIncident(
+    incident: Incident,
+    { sameToolSessions, priorIncidents }: { sameToolSessions: number; priorIncidents: number },
+    now: number,
+  ): Effect[] {
     const recent = this.#issuedSince(incident.tenant, now - MINUTE_MS);
     const plan = planResponse(incident, {
       mode: this.#options.mode,
       neverAct: this.#options.neverAct,
       revokeFrom: this.#options.revokeFrom,
       freezeAfterSessions: this.#options.freezeAfterSessions,
+      downgrade: this.#options.downgrade,
+      downgradeFrom: this.#options.downgradeFrom,
+      downgradeTo: this.#options.downgradeTo,
+      suspend: this.#options.suspend,
+      suspendAfterIncidents: this.#options.suspendAfterIncidents,
       commandsLastMinute: recent.length,
       maxCommandsPerMinute: this.#options.maxCommandsPerMinute,
       sameToolSessions,
+      priorIncidents,
     });
     return plan.flatMap((planned) => this.#issue(incident, planned, now));
   }
@@ -104,38 +147,21 @@ export class Responder {
     return this.#record({ ...command, acknowledgements, state }, { now, by: ack.gatewayId, detail });
   }
 
-  /** A person contains or lifts by hand. */
+  /** A person contains, lifts, or decides about what was proposed. */
   onOrder(order: OperatorOrder, now: number): Effect[] {
-    if (order.order === 'lift') {
-      const command = this.#commands.get(`${order.tenant}/${order.commandId ?? ''}`);
-      return command === undefined ? [] : this.#move(command, 'undone', { now, by: order.by, detail: order.reason });
-    }
-    if (order.action === undefined || order.agentId === undefined) return [];
-    const command: Command = {
-      id: stableId(
-        'cmd',
-        order.tenant,
-        order.action,
-        order.agentId,
-        order.sessionId ?? '',
-        order.tool ?? '',
-        order.time,
-      ),
-      tenant: order.tenant,
-      action: order.action,
-      agentId: order.agentId,
-      reason: order.reason,
-      issuedAt: now,
-      expiresAt: now + this.#options.containmentMs,
-      dryRun: false,
-      state: 'proposed',
-      acknowledgements: [],
-      issuedBy: order.by,
-    };
-    if (order.sessionId !== undefined) command.sessionId = order.sessionId;
-    if (order.tool !== undefined) command.tool = order.tool;
-    if (this.#commands.get(keyOf(command)) !== undefined) return [];
-    return this.#move(command, 'sent', { now, by: order.by, detail: order.reason });
+    if (order.order === 'contain') return this.#contain(order, now);
+    const command = this.#commands.get(`${order.tenant}/${order.commandId ?? ''}`);
+    if (command === undefined) return [];
+    const step = { now, by: order.by, detail: order.reason };
+    if (order.order === 'lift') return this.#move(command, 'undone', step);
+    if (command.dryRun || command.expiresAt <= now || !mayDecide(command, order.by)) return [];
+    const decided = { ...command, decidedBy: order.by, decisionReason: order.reason };
+    if (order.order === 'reject') return this.#move(decided, 'rejected', step);
+    const approved = this.#move(decided, 'approved', step);
+    if (approved.length === 0) return [];
+    // It lasts as long as it would have, counted from now.
+    const renewed = { ...decided, issuedAt: now, expiresAt: now + command.expiresAt - command.issuedAt };
+    return [...approved, ...this.#move({ ...renewed, state: 'approved' }, 'sent', step)];
   }
 
   /** Ends what has expired and reports what nobody confirmed in time. Call with every tick. */
@@ -159,15 +185,35 @@ export class Responder {
 
   /** A call in the audit stream: the first one refused because of a command proves that the command is enforced. */
   onCall(call: ToolCallObservation, now: number): Effect[] {
-    if (call.decision === 'allow' || call.ruleId?.startsWith(RULE_PREFIX) !== true) return [];
+    if (call.ruleId?.startsWith(RULE_PREFIX) !== true) return [];
+    // A call that a person let through proves as much: it was held before.
+    if (call.decision === 'allow' && call.approvalId === undefined) return [];
     const command = this.#commands.get(`${call.tenant}/${call.ruleId.slice(RULE_PREFIX.length)}`);
     if (command === undefined || command.agentId !== call.agentId || command.state === 'enforced') return [];
-    return this.#move(command, 'enforced', { now, by: call.principalId, detail: `refused ${call.tool}` });
+    const detail = `${call.decision === 'allow' ? 'held' : 'refused'} ${call.tool}`;
+    return this.#move(command, 'enforced', { now, by: call.principalId, detail });
   }
 
-  /** The command that forbids a call of this agent, if any. */
-  restrictionOn(tenant: string, agentId: string, sessionId: string | undefined, tool: string) {
-    return restrictionOn(this.#restrictions.get(`${tenant}/${agentId}`), sessionId, tool);
+  /** What stands in the way of a call of this agent at `now` (epoch ms), if anything. */
+  restrictionOn(tenant: string, agentId: string, call: RestrictedCall, now: number): Obstacle | undefined {
+    return restrictionOn(this.#restrictions.get(`${tenant}/${agentId}`), call, now);
+  }
+
+  /**
+   * Whether a gateway has confirmed the command behind an obstacle, so long ago that what is reported now as executed
+   * went round it.
+   */
+  isConfirmed(tenant: string, { commandId }: Obstacle, now: number): boolean {
+    const command = this.#commands.get(`${tenant}/${commandId}`);
+    return command?.acknowledgements.some((a) => a.effective === 'enforced' && a.time + CONFIRMED_MS <= now) ?? false;
+  }
+
+  /** Whether something was done about an incident, and a gateway confirmed it. */
+  wasContained({ tenant, commandIds }: Incident): boolean {
+    return commandIds.some((id) => {
+      const command = this.#commands.get(`${tenant}/${id}`);
+      return command?.acknowledgements.some((a) => a.effective !== 'rejected') ?? false;
+    });
   }
 
   drain(puts: { key: string; value: Uint8Array }[], deletes: string[]): void {
@@ -176,10 +222,34 @@ export class Responder {
     this.#recent.drain(puts, deletes);
   }
 
+  #contain(order: OperatorOrder, now: number): Effect[] {
+    const { tenant, action, agentId, sessionId, tool, posture, by, reason } = order;
+    if (action === undefined || agentId === undefined) return [];
+    const command: Command = {
+      id: order.commandId ?? stableId('cmd', tenant, action, agentId, sessionId ?? '', tool ?? '', order.time),
+      tenant,
+      action,
+      agentId,
+      reason,
+      issuedAt: now,
+      expiresAt: now + (order.durationMs ?? this.#options.containmentMs),
+      dryRun: false,
+      state: 'proposed',
+      acknowledgements: [],
+      issuedBy: by,
+    };
+    if (sessionId !== undefined) command.sessionId = sessionId;
+    if (tool !== undefined) command.tool = tool;
+    if (posture !== undefined) command.posture = posture;
+    if (this.#commands.get(keyOf(command)) !== undefined) return [];
+    return this.#move(command, 'sent', { now, by, detail: reason });
+  }
+
   #issue(incident: Incident, planned: PlannedCommand, now: number): Effect[] {
     const subject = planned.action === 'freeze-tool' ? (planned.tool ?? '') : (incident.sessionId ?? '');
     const id = stableId('cmd', incident.tenant, incident.id, planned.action, subject);
     if (this.#commands.get(`${incident.tenant}/${id}`) !== undefined) return [];
+    if (this.#agentWide.has(agentWideKey({ ...incident, action: planned.action }))) return [];
     const command: Command = {
       id,
       tenant: incident.tenant,
@@ -196,6 +266,7 @@ export class Responder {
     };
     if (incident.sessionId !== undefined) command.sessionId = incident.sessionId;
     if (planned.tool !== undefined) command.tool = planned.tool;
+    if (planned.posture !== undefined) command.posture = planned.posture;
     if (planned.delivery !== 'send') {
       const detail = planned.delivery === 'dry-run' ? 'observe-only: not sent' : 'waits for a person';
       return this.#record(command, { now, by: 'policy', detail });
@@ -212,6 +283,7 @@ export class Responder {
   #record(command: Command, step: Step): Effect[] {
     const key = keyOf(command);
     this.#commands.set(key, command);
+    this.#noteAgentWide(command);
     if (isOver(command)) {
       this.#active.delete(key);
       this.#finished.set(key, true);
@@ -219,7 +291,7 @@ export class Responder {
       this.#active.set(key, command);
     else this.#overflow++;
     const event: CommandEvent = {
-      id: stableId('cev', command.id, command.state, step.by, step.detail),
+      id: stableId('cev', command.id, command.state, step.by, step.detail, step.now),
       commandId: command.id,
       tenant: command.tenant,
       agentId: command.agentId,
@@ -234,13 +306,24 @@ export class Responder {
     ];
     const agentKey = `${command.tenant}/${command.agentId}`;
     const before = this.#restrictions.get(agentKey) ?? noRestriction(command.tenant, command.agentId);
-    const after = applyCommand(before, command, step.now);
+    const after = applyCommand(before, command, step.now, (count) => (this.#restrictionsEvicted += count));
     if (after !== before) {
-      if (after.revokedSessions.length + after.frozenTools.length === 0) this.#restrictions.delete(agentKey);
+      if (isUnrestricted(after)) this.#restrictions.delete(agentKey);
       else this.#restrictions.set(agentKey, after);
       effects.push({ type: 'restriction', value: after });
     }
     return effects;
+  }
+
+  #noteAgentWide(command: Command): void {
+    const { action } = command;
+    if (action !== 'downgrade-posture' && action !== 'suspend-agent') return;
+    const key = agentWideKey(command);
+    const ids = this.#agentWide.get(key) ?? new Set();
+    if (isOver(command)) ids.delete(command.id);
+    else ids.add(command.id);
+    if (ids.size === 0) this.#agentWide.delete(key);
+    else this.#agentWide.set(key, ids);
   }
 
   #isUnconfirmed(command: Command, now: number): boolean {
@@ -259,8 +342,9 @@ interface Step {
   detail: string;
 }
 
-function isOver(command: Command): boolean {
-  return command.state === 'expired' || command.state === 'undone';
+/** An action of another kind has an entry of its own, which is never there. */
+function agentWideKey({ tenant, agentId, action }: { tenant: string; agentId: string; action: CommandAction }): string {
+  return JSON.stringify([tenant, agentId, action]);
 }
 
 function byIssue(a: Command, b: Command): number {

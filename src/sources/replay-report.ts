@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { readFileSync } from 'node:fs';
 import { RecordedDataError } from './line-reader.js';
 
-/** How the observation stopped a session. `frozen`: by a command against a tool, possibly for another session. */
+/** How the observation stopped a session. `frozen`: by a command against a tool or the whole agent, possibly for another session. */
 export type Stop = 'held' | 'denied' | 'revoked' | 'frozen' | 'unanswered';
 
 /** What happened to one session during a replay. */

@@ -258,7 +258,7 @@ function callRequestOf(event: RecordedToolCall): Record<string, unknown> {
 
 /** How the observation stopped the call; undefined when it was the gateway's own policy. */
 function stopOf({ refusedBy, restriction }: CallResult): Stop | undefined {
-  if (refusedBy === 'command') return restriction === 'freeze-tool' ? 'frozen' : 'revoked';
+  if (refusedBy === 'command') return restriction === 'revoke-session' ? 'revoked' : 'frozen';
   if (refusedBy === 'hold' || refusedBy === 'person') return 'held';
   if (refusedBy === 'posture') return 'unanswered';
   return refusedBy === 'observer' ? 'denied' : undefined;

@@ -124,6 +124,9 @@ export const STORED_FIELDS = {
     state: true,
     acknowledgements: true,
     issuedBy: true,
+    posture: true,
+    decidedBy: true,
+    decisionReason: true,
   } satisfies Fields<Command>,
   command_events: { ...COMMON, commandId: true, state: true, by: true, detail: true } satisfies Fields<CommandEvent>,
   restrictions: {
@@ -132,6 +135,8 @@ export const STORED_FIELDS = {
     version: true,
     revokedSessions: true,
     frozenTools: true,
+    downgrades: true,
+    suspensions: true,
   } satisfies Fields<Restriction>,
   baseline_versions: {
     tenant: true,

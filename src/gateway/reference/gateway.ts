@@ -75,12 +75,11 @@ export class ReferenceGateway {
     }
     const check = await this.#ask(attempt);
     const asked = check === undefined ? {} : { check };
-    if (check?.source === 'memory') return { answer: refusal('command', check.reason, asked), audit: auditOf(check) };
     if (check === undefined || check.decision === 'allow') {
       return { answer: { executed: true, decision: 'allow', reason: check?.reason ?? '', ...asked }, audit: {} };
     }
     if (check.decision === 'deny') {
-      const by = check.source === 'posture' ? 'posture' : 'observer';
+      const by = REFUSED_BY[check.source];
       return { answer: refusal(by, check.reason, asked), audit: auditOf(check) };
     }
     return this.#hold(attempt, holdId, check);
@@ -93,7 +92,7 @@ export class ReferenceGateway {
     const decision =
       enforce === 'hold'
         ? await kit.check(attempt)
-        : kit.restrictionOn(attempt.agentId, attempt.sessionId, attempt.tool);
+        : kit.restrictionOn(attempt.agentId, attempt.sessionId, attempt.tool, attempt.effect);
     return decision === undefined ? undefined : { ...decision, latencyMs: elapsedMs() - before };
   }
 
@@ -105,8 +104,8 @@ export class ReferenceGateway {
     );
     const asked = { check };
     // While a person thought about one call, the whole session may have been revoked.
-    const restricted = this.#options.kit.restrictionOn(agentId, sessionId, tool);
-    if (restricted !== undefined) {
+    const restricted = this.#options.kit.restrictionOn(agentId, sessionId, tool, attempt.effect);
+    if (restricted?.decision === 'deny') {
       return { answer: refusal('command', restricted.reason, asked), audit: auditOf(restricted) };
     }
     if (outcome.decided === 'timeout') {
@@ -145,6 +144,7 @@ export class ReferenceGateway {
 }
 
 const MAX_REASON_CHARS = 4096;
+const REFUSED_BY = { memory: 'command', observer: 'observer', posture: 'posture', passed: 'observer' } as const;
 
 /** What a decision adds to the audit record. */
 interface AuditFields {

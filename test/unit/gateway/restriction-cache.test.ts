@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { RestrictionCache } from '../../../src/gateway/restriction-cache.js';
 import { ManualClock } from '../../../src/lib/clock.js';
 import type { Restriction } from '../../../src/model/command.js';
+import type { Effect } from '../../../src/model/observation.js';
 
 const NOW = 1_000_000;
 const LATER = NOW + 60_000;
@@ -20,6 +21,16 @@ function entry<T extends object>(commandId: string, subject: T) {
   return { ...subject, commandId, expiresAt: LATER, reason: 'unusual' };
 }
 
+function find(
+  cache: RestrictionCache,
+  agentId: string,
+  sessionId: string | undefined,
+  tool: string,
+  effect: Effect = 'write',
+) {
+  return cache.find({ agentId, sessionId, tool, effect });
+}
+
 function cacheOf(capacity = 100) {
   const clock = new ManualClock(NOW);
   return { clock, cache: new RestrictionCache({ capacity, clock }) };
@@ -29,32 +40,33 @@ describe('RestrictionCache', () => {
   it('finds revoked sessions and frozen tools of the agent, and of no other', () => {
     const { cache } = cacheOf();
     cache.replaceAgent(restriction('a', 1, ['s1'], ['pay']));
-    expect(cache.find('a', 's1', 'read')).toEqual({
+    expect(find(cache, 'a', 's1', 'read')).toEqual({
       commandId: 'c-s1',
-      reason: 'unusual',
+      reason: 'this session is revoked until 1970-01-01 00:17 UTC: unusual',
       restriction: 'revoke-session',
+      decision: 'deny',
     });
-    expect(cache.find('a', 's2', 'pay')?.restriction).toBe('freeze-tool');
-    expect(cache.find('a', undefined, 'pay')?.commandId).toBe('c-pay');
-    expect(cache.find('a', 's2', 'read')).toBeUndefined();
-    expect(cache.find('b', 's1', 'pay')).toBeUndefined();
+    expect(find(cache, 'a', 's2', 'pay')?.restriction).toBe('freeze-tool');
+    expect(find(cache, 'a', undefined, 'pay')?.commandId).toBe('c-pay');
+    expect(find(cache, 'a', 's2', 'read')).toBeUndefined();
+    expect(find(cache, 'b', 's1', 'pay')).toBeUndefined();
   });
 
   it('ends a restriction at its expiry without being told', () => {
     const { cache, clock } = cacheOf();
     cache.replaceAgent(restriction('a', 1, ['s1']));
     clock.advance(60_000);
-    expect(cache.find('a', 's1', 'read')).toBeUndefined();
+    expect(find(cache, 'a', 's1', 'read')).toBeUndefined();
   });
 
   it('never goes back to an older version, even when nothing is in force any more', () => {
     const { cache } = cacheOf();
     cache.replaceAgent(restriction('a', 5, ['s1']));
     expect(cache.replaceAgent(restriction('a', 4, [])).heldVersion).toBe(5);
-    expect(cache.find('a', 's1', 'read')).toBeDefined();
+    expect(find(cache, 'a', 's1', 'read')).toBeDefined();
     expect(cache.replaceAgent(restriction('a', 6, [])).lifted).toEqual(['c-s1']);
     expect(cache.replaceAgent(restriction('a', 5, ['s1'])).heldVersion).toBe(6);
-    expect(cache.find('a', 's1', 'read')).toBeUndefined();
+    expect(find(cache, 'a', 's1', 'read')).toBeUndefined();
   });
 
   it('replaces everything by a full state, but loosens nothing by an older one', () => {
@@ -63,7 +75,7 @@ describe('RestrictionCache', () => {
     cache.replaceAgent(restriction('b', 5, ['s2']));
     const older = cache.replaceAll([restriction('c', 1, ['s3']), restriction('b', 4, [])], { older: true });
     expect(older.lifted).toEqual([]);
-    expect([cache.find('a', 's1', 'x'), cache.find('b', 's2', 'x'), cache.find('c', 's3', 'x')]).not.toContain(
+    expect([find(cache, 'a', 's1', 'x'), find(cache, 'b', 's2', 'x'), find(cache, 'c', 's3', 'x')]).not.toContain(
       undefined,
     );
     const newer = cache.replaceAll([restriction('b', 6, ['s2'])], { older: false });
@@ -85,10 +97,10 @@ describe('RestrictionCache', () => {
       state: 'sent' as const,
     };
     expect(cache.tighten(command).inForce).toEqual(['c-s1']);
-    expect(cache.find('a', 's1', 'x')).toBeDefined();
+    expect(find(cache, 'a', 's1', 'x')).toBeDefined();
     cache.replaceAgent(restriction('a', 2, []));
     expect(cache.tighten(command).inForce).toEqual([]);
-    expect(cache.find('a', 's1', 'x')).toBeUndefined();
+    expect(find(cache, 'a', 's1', 'x')).toBeUndefined();
   });
 
   it('keeps a session revoked while one of two commands on it remains', () => {
@@ -97,7 +109,7 @@ describe('RestrictionCache', () => {
     both.revokedSessions.push(entry('c-other', { sessionId: 's1' }));
     expect(cache.replaceAgent(both).inForce).toEqual(['c-s1', 'c-other']);
     expect(cache.replaceAgent(restriction('a', 2, ['s1'])).lifted).toEqual(['c-other']);
-    expect(cache.find('a', 's1', 'x')?.commandId).toBe('c-s1');
+    expect(find(cache, 'a', 's1', 'x')?.commandId).toBe('c-s1');
   });
 
   it('refuses a new restriction when full rather than breaking an old one; expired ones make room', () => {

@@ -11,7 +11,13 @@ const FACTS: CheckFacts = {
   restriction: undefined,
 };
 const INCIDENT = { id: 'inc_1', title: 'send_money is unusual', status: 'open' } as const;
-const RESTRICTION = { commandId: 'cmd_1', reason: 'session revoked' };
+const RESTRICTION = {
+  commandId: 'cmd_1',
+  action: 'revoke-session',
+  strength: 'deny',
+  reason: 'session revoked',
+} as const;
+const APPROVAL = { ...RESTRICTION, action: 'downgrade-posture', strength: 'hold' } as const;
 
 describe('decide', () => {
   it.each([
@@ -21,6 +27,8 @@ describe('decide', () => {
     ['holds a call of unknown effect during an incident', { incident: INCIDENT, effect: 'unknown' }, 'hold'],
     ['lets reading pass during an incident', { incident: INCIDENT, effect: 'read' }, 'allow'],
     ['denies what a command forbids, reading too', { restriction: RESTRICTION, effect: 'read' }, 'deny'],
+    ['holds what a command lets a person decide', { restriction: APPROVAL }, 'hold'],
+    ['holds by the command before the incident', { restriction: APPROVAL, incident: INCIDENT }, 'hold'],
     ['denies rather than holds', { restriction: RESTRICTION, incident: INCIDENT }, 'deny'],
   ] as const)('%s', (_, change, wanted) => {
     const answer = decide({ ...FACTS, ...change });
@@ -31,6 +39,11 @@ describe('decide', () => {
   it('enforces nothing in observe-only and says what it would have done', () => {
     const answer = decide({ ...FACTS, mode: 'observe', incident: INCIDENT });
     expect(answer).toMatchObject({ decision: 'allow', wouldBe: 'hold', incidentId: 'inc_1' });
+  });
+
+  it('enforces what a person ordered in observe-only too', () => {
+    const answer = decide({ ...FACTS, mode: 'observe', restriction: RESTRICTION });
+    expect(answer).toMatchObject({ decision: 'deny', wouldBe: 'deny', commandId: 'cmd_1' });
   });
 
   it('names the command, so that the gateway can name it in its audit', () => {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Command, Restriction } from '../../../src/model/command.js';
 import type { Effect } from '../../../src/model/effect.js';
 import type { ToolCallObservation } from '../../../src/model/observation.js';
+import type { RestrictedCall } from '../../../src/respond/restrictions.js';
 import { Responder, type ResponderOptions } from '../../../src/respond/responder.js';
 import { decodeState } from '../../../src/lib/state-table.js';
 import { sampleIncident, sampleSignal } from '../../support/samples.js';
@@ -17,9 +18,22 @@ function responder(change: Partial<ResponderOptions> = {}): Responder {
     neverAct: [],
     revokeFrom: 'high',
     freezeAfterSessions: 3,
+    downgrade: 'off',
+    downgradeFrom: 'medium',
+    downgradeTo: 'approval',
+    suspend: 'propose',
+    suspendAfterIncidents: 3,
     load: () => undefined,
     ...change,
   });
+}
+
+function counts(sameToolSessions: number, priorIncidents = 0) {
+  return { sameToolSessions, priorIncidents };
+}
+
+function callOf(tool: string, effect: RestrictedCall['effect'] = 'write', sessionId = 's1'): RestrictedCall {
+  return { tool, effect, sessionId };
 }
 
 function commands(effects: Effect[]): Command[] {
@@ -33,75 +47,85 @@ function restrictions(effects: Effect[]): Restriction[] {
 describe('Responder', () => {
   it('revokes the session of an incident with two independent emitters, once', () => {
     const subject = responder();
-    const first = subject.onIncident(sampleIncident(), 1, NOW);
+    const first = subject.onIncident(sampleIncident(), counts(1), NOW);
     expect(commands(first)).toMatchObject([
       { action: 'revoke-session', sessionId: 's1', state: 'sent', dryRun: false },
     ]);
     expect(restrictions(first)).toMatchObject([{ agentId: 'agent-a', revokedSessions: [{ sessionId: 's1' }] }]);
-    expect(subject.restrictionOn('default', 'agent-a', 's1', 'anything')).toBeDefined();
-    expect(subject.onIncident(sampleIncident({ riskNats: 9 }), 1, NOW + 1)).toEqual([]);
+    expect(subject.restrictionOn('default', 'agent-a', callOf('anything'), NOW)).toBeDefined();
+    expect(subject.onIncident(sampleIncident({ riskNats: 9 }), counts(1), NOW + 1)).toEqual([]);
   });
 
   it('only proposes when all evidence comes from one hand', () => {
-    const effects = responder().onIncident(sampleIncident({ emitters: ['gateway-1'] }), 1, NOW);
+    const effects = responder().onIncident(sampleIncident({ emitters: ['gateway-1'] }), counts(1), NOW);
     expect(commands(effects)).toMatchObject([{ state: 'proposed', dryRun: false }]);
     expect(restrictions(effects)).toEqual([]);
   });
 
   it('acts on a broken invariant even from one emitter', () => {
-    const effects = responder().onIncident(sampleIncident({ emitters: ['gateway-1'], violation: true }), 1, NOW);
+    const effects = responder().onIncident(
+      sampleIncident({ emitters: ['gateway-1'], violation: true }),
+      counts(1),
+      NOW,
+    );
     expect(commands(effects)).toMatchObject([{ state: 'sent' }]);
   });
 
   it('restricts nobody in observe-only and leaves a dry run behind', () => {
     const subject = responder({ mode: 'observe' });
-    const effects = subject.onIncident(sampleIncident(), 1, NOW);
+    const effects = subject.onIncident(sampleIncident(), counts(1), NOW);
     expect(commands(effects)).toMatchObject([{ state: 'proposed', dryRun: true }]);
-    expect(subject.restrictionOn('default', 'agent-a', 's1', 'send_money')).toBeUndefined();
+    expect(subject.restrictionOn('default', 'agent-a', callOf('send_money'), NOW)).toBeUndefined();
   });
 
   it('never acts on a listed agent', () => {
-    const effects = responder({ neverAct: ['agent-*'] }).onIncident(sampleIncident(), 1, NOW);
+    const effects = responder({ neverAct: ['agent-*'] }).onIncident(sampleIncident(), counts(1), NOW);
     expect(commands(effects)).toMatchObject([{ state: 'proposed' }]);
   });
 
   it('leaves a milder incident to holding', () => {
-    expect(responder().onIncident(sampleIncident({ severity: 'medium' }), 1, NOW)).toEqual([]);
+    expect(responder().onIncident(sampleIncident({ severity: 'medium' }), counts(1), NOW)).toEqual([]);
   });
 
   it('freezes a tool that was misused in several sessions, not before', () => {
-    expect(commands(responder().onIncident(sampleIncident(), 2, NOW))).toMatchObject([{ action: 'revoke-session' }]);
-    const effects = responder().onIncident(sampleIncident(), 3, NOW);
+    expect(commands(responder().onIncident(sampleIncident(), counts(2), NOW))).toMatchObject([
+      { action: 'revoke-session' },
+    ]);
+    const effects = responder().onIncident(sampleIncident(), counts(3), NOW);
     expect(commands(effects).map((c) => [c.action, c.tool])).toContainEqual(['freeze-tool', 'send_money']);
   });
 
   it('freezes no tool that only a detector in shadow has seen', () => {
     const incident = sampleIncident({ signals: [sampleSignal({ shadow: true })] });
-    expect(commands(responder().onIncident(incident, 9, NOW)).map(({ action }) => action)).toEqual(['revoke-session']);
+    expect(commands(responder().onIncident(incident, counts(9), NOW)).map(({ action }) => action)).toEqual([
+      'revoke-session',
+    ]);
   });
 
   it('waits for a person above the blast-radius cap, and acts again a minute later', () => {
     const subject = responder({ maxCommandsPerMinute: 3 });
     const states = Array.from({ length: 5 }, (_, i) =>
-      commands(subject.onIncident(sampleIncident({ id: `inc_${i}`, sessionId: `s${i}` }), 1, NOW)).map((c) => c.state),
+      commands(subject.onIncident(sampleIncident({ id: `inc_${i}`, sessionId: `s${i}` }), counts(1), NOW)).map(
+        (c) => c.state,
+      ),
     );
     expect(states.flat()).toEqual(['sent', 'sent', 'sent', 'proposed', 'proposed']);
-    const later = subject.onIncident(sampleIncident({ id: 'inc_9', sessionId: 's9' }), 1, NOW + 60_001);
+    const later = subject.onIncident(sampleIncident({ id: 'inc_9', sessionId: 's9' }), counts(1), NOW + 60_001);
     expect(commands(later)).toMatchObject([{ state: 'sent' }]);
   });
 
   it('lifts everything when the time is up', () => {
     const subject = responder();
-    subject.onIncident(sampleIncident(), 1, NOW);
+    subject.onIncident(sampleIncident(), counts(1), NOW);
     const effects = subject.onTime(NOW + 60_000);
     expect(commands(effects)).toMatchObject([{ state: 'expired' }]);
     expect(restrictions(effects)).toMatchObject([{ revokedSessions: [] }]);
-    expect(subject.restrictionOn('default', 'agent-a', 's1', 'x')).toBeUndefined();
+    expect(subject.restrictionOn('default', 'agent-a', callOf('x'), NOW)).toBeUndefined();
   });
 
   it('says so when no gateway confirms, and takes a late confirmation', () => {
     const subject = responder();
-    const [command] = commands(subject.onIncident(sampleIncident(), 1, NOW));
+    const [command] = commands(subject.onIncident(sampleIncident(), counts(1), NOW));
     const failed = subject.onTime(NOW + 5_000);
     expect(failed).toContainEqual(expect.objectContaining({ type: 'command-event' }));
     expect(commands(failed)).toMatchObject([{ state: 'failed' }]);
@@ -118,7 +142,7 @@ describe('Responder', () => {
 
   it('ignores a confirmation of another tenant or of an unknown command', () => {
     const subject = responder();
-    const [command] = commands(subject.onIncident(sampleIncident(), 1, NOW));
+    const [command] = commands(subject.onIncident(sampleIncident(), counts(1), NOW));
     const base = { time: 1, gatewayId: 'gw', effective: 'enforced' } as const;
     expect(subject.onAcknowledgement({ ...base, tenant: 'other', commandId: command?.id ?? '' }, NOW)).toEqual([]);
     expect(subject.onAcknowledgement({ ...base, tenant: 'default', commandId: 'cmd_none' }, NOW)).toEqual([]);
@@ -126,7 +150,7 @@ describe('Responder', () => {
 
   it('calls a command enforced after the first refused call that names it', () => {
     const subject = responder();
-    const [command] = commands(subject.onIncident(sampleIncident(), 1, NOW));
+    const [command] = commands(subject.onIncident(sampleIncident(), counts(1), NOW));
     const call: ToolCallObservation = {
       id: 'o',
       schemaVersion: 1,
@@ -152,7 +176,7 @@ describe('Responder', () => {
 
   it('lifts by hand, and a lifted command stays lifted', () => {
     const subject = responder();
-    const [command] = commands(subject.onIncident(sampleIncident(), 1, NOW));
+    const [command] = commands(subject.onIncident(sampleIncident(), counts(1), NOW));
     const order = {
       time: 1,
       tenant: 'default',
@@ -168,14 +192,14 @@ describe('Responder', () => {
 
   it('goes on after a restart from what it handed over', () => {
     const before = responder();
-    const [command] = commands(before.onIncident(sampleIncident({ signals: [sampleSignal()] }), 1, NOW));
+    const [command] = commands(before.onIncident(sampleIncident({ signals: [sampleSignal()] }), counts(1), NOW));
     const puts: { key: string; value: Uint8Array }[] = [];
     before.drain(puts, []);
     const held = new Map(puts.map((p) => [p.key, p.value]));
     const after = responder({ load: (key) => held.get(key) });
     after.restore(puts.filter((p) => p.key.startsWith('command/')).map((p) => decodeState(p.value) as Command));
-    expect(after.restrictionOn('default', 'agent-a', 's1', 'x')?.commandId).toBe(command?.id);
-    expect(after.onIncident(sampleIncident(), 1, NOW)).toEqual([]);
+    expect(after.restrictionOn('default', 'agent-a', callOf('x'), NOW)?.commandId).toBe(command?.id);
+    expect(after.onIncident(sampleIncident(), counts(1), NOW)).toEqual([]);
     expect(commands(after.onTime(NOW + 60_000))).toMatchObject([{ id: command?.id, state: 'expired' }]);
   });
 
@@ -185,7 +209,7 @@ describe('Responder', () => {
       const held = new Map<string, Uint8Array>();
       const load = (key: string) => held.get(key);
       let subject = responder({ load });
-      const issued = incidents.flatMap((incident) => commands(subject.onIncident(incident, 1, NOW)));
+      const issued = incidents.flatMap((incident) => commands(subject.onIncident(incident, counts(1), NOW)));
       if (restart) {
         const puts: { key: string; value: Uint8Array }[] = [];
         subject.drain(puts, []);
@@ -203,7 +227,7 @@ describe('Responder', () => {
     const held = new Map<string, Uint8Array>();
     const load = (key: string) => held.get(key);
     const before = responder({ load, maxCommandsPerMinute: 1 });
-    const [sent] = commands(before.onIncident(sampleIncident(), 1, NOW));
+    const [sent] = commands(before.onIncident(sampleIncident(), counts(1), NOW));
     const lift = {
       time: NOW,
       tenant: 'default',
@@ -220,6 +244,6 @@ describe('Responder', () => {
     const after = responder({ load, maxCommandsPerMinute: 1 });
     after.restore(undone);
     const next = sampleIncident({ id: 'inc_2', sessionId: 's2' });
-    expect(commands(after.onIncident(next, 1, NOW + 1_000))).toMatchObject([{ state: 'proposed' }]);
+    expect(commands(after.onIncident(next, counts(1), NOW + 1_000))).toMatchObject([{ state: 'proposed' }]);
   });
 });
