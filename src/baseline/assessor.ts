@@ -35,17 +35,17 @@ export class Assessor {
   /** @param call the observation as a fact, where it is a call */
   assess(observation: Observation, session: SessionState, call?: CallFact): Assessment {
     const own = this.#agents.read(observation.tenant, observation.agentId);
-    const isRepeated = call !== undefined && session.isRepeated(call, this.#reader.fingerprint(call));
+    const seen = call === undefined ? undefined : this.#seen(call, session);
     const assessment: Assessment = {
       observation,
       measures: NO_MEASURES,
       terms: [],
-      session: session.facts(observation, isRepeated ? call : undefined),
+      session: session.facts(observation, seen),
       emitters: [observation.principalId],
       evidenceIds: [observation.id],
       baselineVersion: own.version,
     };
-    if (call === undefined || isRepeated) return assessment;
+    if (call === undefined || seen?.isRepeated === true) return assessment;
     const pool = this.#agents.pool(observation.tenant);
     const expectation = this.#expect(own, pool, session);
     const measuring = { own, pool, session: session.scoring, expectation };
@@ -63,6 +63,11 @@ export class Assessor {
       if (!assessment.emitters.includes(principalId)) assessment.emitters.push(principalId);
     }
     return assessment;
+  }
+
+  #seen(fact: CallFact, session: SessionState): { fact: CallFact; fingerprint: number; isRepeated: boolean } {
+    const fingerprint = this.#reader.fingerprint(fact);
+    return { fact, fingerprint, isRepeated: session.isRepeated(fact, fingerprint) };
   }
 
   /** One look-up per user turn, until the baselines change: the same after a restart as without one. */

@@ -4,6 +4,7 @@ import type { AgentBaseline } from './agent-baseline.js';
 import { sumOf, TERM } from './evidence.js';
 import type { CallFact } from './facts.js';
 import type { Ingredients, Measuring } from './ingredients.js';
+import { HABIT_MEASURES } from './habits.js';
 import { placesOf } from './keys.js';
 
 const CALL_MEASURES = [
@@ -16,8 +17,8 @@ const CALL_MEASURES = [
   'combined',
 ] as const;
 
-/** Names of all measures: those of a call, and `callRate` of a joined window. */
-export const MEASURES: MeasureNames = new Set([...CALL_MEASURES, 'callRate']);
+/** Names of all measures: those of a call, of a session, and `callRate` of a joined window. */
+export const MEASURES: MeasureNames = new Set([...CALL_MEASURES, ...HABIT_MEASURES, 'callRate']);
 
 /** Below it nobody reads the explanation, nats: it is left empty. */
 const EXPLAINED_NATS = 1;

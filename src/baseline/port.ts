@@ -1,3 +1,4 @@
+import type { Measure } from '../detect/port.js';
 import type { HistoryLimits } from './history.js';
 import type { Prior } from './prior.js';
 
@@ -13,6 +14,8 @@ export interface ClosedResult {
   learned: boolean;
   /** The tenant's thresholds were computed anew. */
   calibrated: boolean;
+  /** What the finished session says about its agent; empty where nothing. */
+  measures: ReadonlyMap<string, Measure>;
   /** Sessions the agent's baseline rests on now. */
   agentSessions: number;
 }

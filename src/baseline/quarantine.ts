@@ -1,8 +1,12 @@
 import { BoundedMap } from '../lib/bounded-map.js';
 import { StateTable } from '../lib/state-table.js';
+import type { FinishedSession } from './habits.js';
 import type { PastSession } from './history.js';
 
-export type HeldSession = Omit<PastSession, 'serial'>;
+export interface HeldSession extends Omit<PastSession, 'serial'> {
+  /** Absent where an earlier version of this program put it in. */
+  finished?: FinishedSession;
+}
 
 /** Sessions of one incident that wait for a person's verdict. */
 export interface HeldIncident {

@@ -5,9 +5,12 @@ import type { CallObservation, Observation } from '../model/observation.js';
 import type { Window } from '../model/window.js';
 import { Agents, type StoredAgent } from './agents.js';
 import { Assessor } from './assessor.js';
+import { sumOf } from './evidence.js';
 import { callsPerMinute } from './call-rates.js';
 import type { CallFact } from './facts.js';
 import { FactReader } from './fact-reader.js';
+import { finishedSession, withHabits } from './finished-session.js';
+import { Habits } from './habits.js';
 import { History, type HistoryLimits, type PastSession } from './history.js';
 import { OpenSessions, type SessionKey } from './open-sessions.js';
 import type {
@@ -42,8 +45,9 @@ export class BaselineRegistry {
   readonly #thresholds: Thresholds;
   readonly #assessor: Assessor;
   readonly #learning: StateTable<LearningMode>;
+  readonly #habits: Habits;
   /** The latest call that was read: `apply` mostly follows `assess` of the same observation. */
-  #latest: { observation: Observation; session: SessionState; call: CallFact } | undefined;
+  #latest: { observation: Observation; session: SessionState; call: CallFact; riskNats: number } | undefined;
   #discarded = 0;
 
   constructor(options: RegistryOptions) {
@@ -56,7 +60,10 @@ export class BaselineRegistry {
     this.#agents = new Agents({
       maxAgents: limits.maxAgents,
       load,
-      onDrop: (tenant, agentId) => this.#history.forgetAgent(tenant, agentId),
+      onDrop: (tenant, agentId) => {
+        this.#history.forgetAgent(tenant, agentId);
+        this.#habits.forget(tenant, agentId);
+      },
     });
     this.#sessions = new OpenSessions({ maxSessions: limits.maxSessions, load });
     this.#quarantine = new Quarantine(load);
@@ -64,6 +71,7 @@ export class BaselineRegistry {
     this.#thresholds = new Thresholds({ budget, model, agents: this.#agents, history: this.#history, load });
     this.#assessor = new Assessor(this.#agents, this.#reader, model);
     this.#learning = new StateTable({ prefix: 'learning/', capacity: TENANTS_IN_MEMORY, load });
+    this.#habits = new Habits(load);
   }
 
   /** After a restart, before anything else: finds out what the store holds. */
@@ -96,7 +104,9 @@ export class BaselineRegistry {
    */
   assess(observation: Observation): Assessment {
     const session = this.#sessions.find(observation) ?? newSession(observation);
-    return this.#assessor.assess(observation, session, this.#callOf(observation, session));
+    const assessment = this.#assessor.assess(observation, session, this.#callOf(observation, session));
+    if (this.#latest?.observation === observation) this.#latest.riskNats = sumOf(assessment.terms);
+    return withHabits(assessment, session, this.#habits);
   }
 
   /** What of a call the user did not name; call it between `assess` and `apply`, and only where it is needed. */
@@ -116,6 +126,7 @@ export class BaselineRegistry {
   apply(observation: Observation): void {
     const session = this.#sessions.change(observation);
     session.apply(observation, this.#reader, this.#callOf(observation, session));
+    if (this.#latest?.observation === observation) session.activity.risk(this.#latest.riskNats);
     this.#latest = undefined;
   }
 
@@ -134,14 +145,21 @@ export class BaselineRegistry {
     const session = this.#sessions.close(key);
     if (session === undefined || session.trace.isEmpty) return this.#closed(tenant, agentId);
     const mode = this.learning(tenant);
-    const held: HeldSession = { tenant, agentId, facts: session.trace.facts, extraNats };
-    if (mode === 'vouched' || (mode === 'on' && outcome === 'learn')) {
-      this.#learn(held);
-      return { ...this.#closed(tenant, agentId), learned: true, calibrated: this.#thresholds.calibrateIfDue(tenant) };
+    const finished = finishedSession(session, this.#agents.read(tenant, agentId));
+    const isVouched = mode === 'vouched';
+    const isLearned = isVouched || (mode === 'on' && outcome === 'learn');
+    // What was flagged has had its alarm; what is vouched for is no drift.
+    const isTested = !isVouched && outcome === 'learn';
+    const measures = isTested ? this.#habits.testDrift(finished, isLearned) : NOTHING_MEASURED;
+    const held: HeldSession = { tenant, agentId, facts: session.trace.facts, extraNats, finished };
+    if (isLearned) {
+      this.#learn(held, isVouched);
+      const calibrated = this.#thresholds.calibrateIfDue(tenant);
+      return { ...this.#closed(tenant, agentId), learned: true, calibrated, measures };
     }
     if (typeof outcome === 'object') this.#quarantine.hold(outcome.quarantine, held, nowMs);
     else this.#discarded++;
-    return this.#closed(tenant, agentId);
+    return { ...this.#closed(tenant, agentId), measures };
   }
 
   /** A verdict on an incident: its sessions are learned or discarded. @returns sessions learned */
@@ -149,7 +167,7 @@ export class BaselineRegistry {
     const sessions = this.#quarantine.release(incidentId);
     const learned = sessions.filter(({ tenant }) => learn && this.learning(tenant) !== 'frozen');
     this.#discarded += sessions.length - learned.length;
-    for (const session of learned) this.#learn(session);
+    for (const session of learned) this.#learn(session, false);
     for (const tenant of new Set(learned.map((session) => session.tenant))) this.#thresholds.calibrateIfDue(tenant);
     return learned.length;
   }
@@ -222,6 +240,7 @@ export class BaselineRegistry {
     this.#quarantine.drain(puts, deletes);
     this.#thresholds.drain(puts, deletes);
     this.#learning.drain(puts, deletes);
+    this.#habits.drain(puts, deletes);
   }
 
   stats(): RegistryStats {
@@ -237,13 +256,15 @@ export class BaselineRegistry {
   }
 
   #closed(tenant: string, agentId: string): ClosedResult {
-    return { learned: false, calibrated: false, agentSessions: this.#agents.read(tenant, agentId).sessions };
+    const measures = NOTHING_MEASURED;
+    return { learned: false, calibrated: false, measures, agentSessions: this.#agents.read(tenant, agentId).sessions };
   }
 
-  #learn(session: HeldSession): void {
+  #learn({ finished, ...session }: HeldSession, isVouched: boolean): void {
     const { tenant, agentId } = session;
     const isNewlyWarm = this.#agents.learn(tenant, agentId, recordOf(session.facts));
     this.#history.add(session);
+    if (finished !== undefined) this.#habits.learn(finished, isVouched);
     if (!isNewlyWarm) return;
     // What it did while it was unknown counts for its neighbours from now on.
     for (const { facts } of this.#history.warmUp(tenant, agentId)) this.#agents.learnPool(tenant, recordOf(facts));
@@ -254,7 +275,7 @@ export class BaselineRegistry {
     const latest = this.#latest;
     if (latest?.observation === observation && latest.session === session) return latest.call;
     const call = this.#reader.call(observation, session.provenance);
-    this.#latest = { observation, session, call };
+    this.#latest = { observation, session, call, riskNats: 0 };
     return call;
   }
 
@@ -263,6 +284,7 @@ export class BaselineRegistry {
   }
 }
 
+const NOTHING_MEASURED: ReadonlyMap<string, Measure> = new Map();
 const HISTORY: HistoryLimits = { historyPerAgent: 512, historyPerTenant: 4_096 };
 /** Tenants whose learning mode is held in memory. */
 const TENANTS_IN_MEMORY = 1_024;

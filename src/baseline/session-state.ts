@@ -4,6 +4,7 @@ import { DeclaredCalls } from './declared-calls.js';
 import type { CallFact, Fact } from './facts.js';
 import type { FactReader } from './fact-reader.js';
 import { Provenance, type PlainProvenance } from './provenance.js';
+import { costAfter, SessionActivity, tokensAfter, type PlainActivity } from './session-activity.js';
 import { ScoringState, type PastCall, type PlainScoringState } from './scoring-state.js';
 import { SessionTrace, type PlainTrace } from './session-trace.js';
 
@@ -42,6 +43,7 @@ export interface PlainSession {
   declared: ReturnType<DeclaredCalls['toPlain']>;
   trace: PlainTrace;
   tallies: Tallies;
+  activity: PlainActivity;
   emitters: Partial<Record<Stream, string[]>>;
   pending: [callId: number, attempt: Attempt][];
   withheld: number[];
@@ -56,6 +58,7 @@ export class SessionState {
   readonly scoring: ScoringState;
   readonly provenance: Provenance;
   readonly trace: SessionTrace;
+  readonly activity: SessionActivity;
   /** Id and emitter of the latest request; empty before it. */
   prompt = { id: '', principalId: '' };
   /** Order of the last change among the sessions of the registry. */
@@ -77,6 +80,7 @@ export class SessionState {
     this.scoring = plain === undefined ? new ScoringState() : ScoringState.fromPlain(plain.scoring, facts);
     this.provenance = plain === undefined ? new Provenance() : Provenance.fromPlain(plain.provenance, facts);
     this.#declared = new DeclaredCalls(plain?.declared);
+    this.activity = new SessionActivity(plain?.activity);
     this.#pending = new Map(plain?.pending);
     this.#withheld = new Set(plain?.withheld);
     if (plain === undefined) return;
@@ -91,6 +95,22 @@ export class SessionState {
     return this.#tallies.latest;
   }
 
+  /** Event time from its first to its latest observation, ms. */
+  get durationMs(): number {
+    const { startedAt, latest } = this.#tallies;
+    return startedAt < 0 ? 0 : latest - startedAt;
+  }
+
+  /** Calls denied so far. */
+  get denied(): number {
+    return this.#tallies.denied;
+  }
+
+  /** Any reasoning was seen: a request or a message of the model. */
+  get isReasoned(): boolean {
+    return this.#tallies.prompts + this.#tallies.messages > 0;
+  }
+
   /** The second observation of a call that was scored at its attempt. An id used again for something else is new. */
   isRepeated(call: CallFact, fingerprint: number): boolean {
     return call.callId !== 0 && this.#pending.get(call.callId)?.fingerprint === fingerprint;
@@ -99,11 +119,15 @@ export class SessionState {
   /**
    * Numbers and flags before this observation; whether the session is contained is for the caller to fill in.
    *
-   * @param repeated the call, where this is its second observation: it was announced if its attempt was
+   * @param call where the observation is one: the call, its fingerprint, and whether this is its second observation:
+   *   then it was announced if its attempt was
    */
-  facts(observation: Observation, repeated?: CallFact): SessionFacts {
+  facts(observation: Observation, call?: { fact: CallFact; fingerprint: number; isRepeated: boolean }): SessionFacts {
     const { prompts, messages, denied, errors, exposures, startedAt } = this.#tallies;
-    const isCall = observation.kind === 'tool_attempt' || observation.kind === 'tool_call';
+    const { activity } = this;
+    const isNew = call !== undefined && !call.isRepeated;
+    const isMetric = observation.stream === 'metric';
+    const spoken = activity.messageTokens + (observation.kind === 'message' ? (observation.tokens ?? 0) : 0);
     return {
       calls: this.scoring.callCount,
       writes: this.scoring.writes,
@@ -113,12 +137,20 @@ export class SessionState {
       messages,
       ageMs: startedAt < 0 ? 0 : Math.max(0, observation.time - startedAt),
       declared:
-        repeated === undefined
-          ? isCall && this.#declared.has(observation)
-          : this.#pending.get(repeated.callId)?.declared === true,
+        call?.isRepeated === true
+          ? this.#pending.get(call.fact.callId)?.declared === true
+          : isCallObservation(observation) && this.#declared.has(observation),
       reasoned: prompts + messages > 0,
       exposed: exposures > 0,
       contained: false,
+      sameCallRepeats: isNew ? activity.sameCalls(call.fingerprint) : 0,
+      retriesAfterError: activity.retries + (isNew && activity.isRetry(call.fact.tool) ? 1 : 0),
+      deniedShare: this.scoring.callCount === 0 ? 0 : denied / this.scoring.callCount,
+      costUsd: isMetric ? costAfter(activity, observation) : activity.costUsd,
+      tokens: Math.max(spoken, isMetric ? tokensAfter(activity, observation) : activity.meteredTokens),
+      callsSinceReasoning: activity.quietCalls,
+      lastReasoningAgeMs: activity.reasonedAt < 0 ? 0 : Math.max(0, observation.time - activity.reasonedAt),
+      distinctTools: this.scoring.usedTools.size,
     };
   }
 
@@ -131,11 +163,13 @@ export class SessionState {
         this.#tallies.exposures = 0;
         this.prompt = { id: observation.id, principalId: observation.principalId };
         this.provenance.addPrompt(observation.values);
+        this.activity.reasoning(observation.time);
         this.#record(fact);
         break;
       }
       case 'message':
         this.#tallies.messages++;
+        this.activity.reasoning(observation.time, observation.tokens);
         this.#declared.add(observation.declared);
         break;
       case 'tool_attempt':
@@ -144,6 +178,7 @@ export class SessionState {
         break;
       case 'tool_result': {
         const callId = reader.callId(observation.callId);
+        if (observation.error !== undefined) this.activity.outcome(reader.name(observation.tool), true);
         if (this.#withheld.has(callId)) break;
         this.provenance.addResult(callId, reader.name(observation.tool), observation.values);
         this.#markRead(this.#callOf(callId), observation.error === undefined && observation.resultClass > 0);
@@ -152,6 +187,10 @@ export class SessionState {
       case 'content_redaction':
       case 'policy_deny':
         this.#withhold(reader.callId(observation.callId), observation.kind === 'policy_deny');
+        break;
+      case 'sample':
+      case 'session_summary':
+        this.activity.metric(observation);
         break;
       default:
         break;
@@ -166,10 +205,12 @@ export class SessionState {
       // The id is used for another call: what a control said about the earlier one says nothing about this one.
       this.#withheld.delete(fact.callId);
       this.#record(fact, observation);
+      this.activity.call(fact.tool, fingerprint);
     }
     if (observation.kind === 'tool_attempt') return;
     const { error, resultClass = 0, decision } = observation;
     this.#pending.delete(fact.callId);
+    this.activity.outcome(fact.tool, decision === 'deny' || error !== undefined);
     if (decision === 'deny') this.#tallies.denied++;
     else if (error !== undefined) this.#tallies.errors++;
     const isRead = error === undefined && resultClass > 0 && decision !== 'deny' && !this.#withheld.has(fact.callId);
@@ -237,10 +278,15 @@ export class SessionState {
       declared: this.#declared.toPlain(),
       trace: this.trace.toPlain(),
       tallies: this.#tallies,
+      activity: this.activity.toPlain(),
       emitters: this.#emitters,
       pending: [...this.#pending],
       withheld: [...this.#withheld],
       prompt,
     };
   }
+}
+
+function isCallObservation(observation: Observation): observation is CallObservation {
+  return observation.kind === 'tool_attempt' || observation.kind === 'tool_call';
 }

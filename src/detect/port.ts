@@ -50,6 +50,22 @@ export interface SessionFacts {
   exposed: boolean;
   /** The session is revoked, or the tool frozen, by an enforced command. */
   contained: boolean;
+  /** How often this very call (tool and arguments) is among the session's latest sixteen calls before it. */
+  sameCallRepeats: number;
+  /** Calls that tried a tool again right after it had failed or been denied, this one included. */
+  retriesAfterError: number;
+  /** Share of the calls that were denied, 0 to 1. */
+  deniedShare: number;
+  /** As metrics say (`costUsd`), this one included. */
+  costUsd: number;
+  /** As messages or metrics say, whichever is more, this one included. */
+  tokens: number;
+  /** Calls before this one since reasoning was last seen. */
+  callsSinceReasoning: number;
+  /** Milliseconds of event time since reasoning was last seen; 0 where it never was. */
+  lastReasoningAgeMs: number;
+  /** Different tools used. */
+  distinctTools: number;
 }
 
 /** What the baselines say about a joined window, where they say anything. */

@@ -144,6 +144,18 @@ const EVENT_VARIABLES: readonly Variable<Assessment>[] = [
   fact('reasoned', 'flag', 'any reasoning was seen in this session'),
   fact('exposed', 'flag', 'untrusted content was read since the user last spoke'),
   fact('contained', 'flag', 'an enforced command revoked the session or froze the tool'),
+  fact('sameCallRepeats', 'number', 'how often this very call (tool and arguments) is among the 16 calls before it'),
+  fact(
+    'retriesAfterError',
+    'number',
+    'calls that tried a tool again right after it failed or was denied, this one too',
+  ),
+  fact('deniedShare', 'number', 'share of the calls so far that were denied, 0 to 1'),
+  fact('costUsd', 'number', 'cost so far as metrics say (`costUsd`), this one included, US dollars'),
+  fact('tokens', 'number', 'tokens so far as messages or metrics say, whichever is more, this one included'),
+  fact('callsSinceReasoning', 'number', 'calls so far since reasoning was last seen'),
+  fact('lastReasoningAgeMs', 'number', 'event time since reasoning was last seen, milliseconds; 0 where it never was'),
+  fact('distinctTools', 'number', 'different tools used so far'),
 ];
 
 const COUNTS: readonly (readonly [keyof WindowCounts, string])[] = [

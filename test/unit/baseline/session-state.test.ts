@@ -59,8 +59,9 @@ describe('SessionState', () => {
     );
     const audit = call({ at: 3, callId: 'c1' }, pay);
     const fact = reader.call(audit, session.provenance);
-    expect(session.isRepeated(fact, reader.fingerprint(fact))).toBe(true);
-    expect(session.facts(audit, fact).declared).toBe(true);
+    const fingerprint = reader.fingerprint(fact);
+    expect(session.isRepeated(fact, fingerprint)).toBe(true);
+    expect(session.facts(audit, { fact, fingerprint, isRepeated: true }).declared).toBe(true);
     expect(session.facts(audit).declared).toBe(false);
   });
 

@@ -1,20 +1,9 @@
 import type { Assessment, Measure, SessionFacts } from '../../../src/detect/port.js';
 import type { Effect, Observation, Target } from '../../../src/model/observation.js';
 import type { Window } from '../../../src/model/window.js';
+import { QUIET_SESSION } from '../../support/quiet-session.js';
 
-const QUIET_SESSION: SessionFacts = {
-  calls: 0,
-  writes: 0,
-  denied: 0,
-  errors: 0,
-  prompts: 1,
-  messages: 1,
-  ageMs: 1000,
-  declared: false,
-  reasoned: false,
-  exposed: false,
-  contained: false,
-};
+const CALM_SESSION: SessionFacts = { ...QUIET_SESSION, prompts: 1, messages: 1, ageMs: 1000 };
 
 type ShortTarget = Pick<Target, 'field' | 'kind' | 'value' | 'origin'>;
 
@@ -78,7 +67,7 @@ export function assess(
     observation,
     measures: new Map(Object.entries(measures)),
     terms: [],
-    session: { ...QUIET_SESSION, ...session },
+    session: { ...CALM_SESSION, ...session },
     emitters: [observation.principalId],
     evidenceIds: [observation.id],
     baselineVersion: 7,

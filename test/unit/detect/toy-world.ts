@@ -5,6 +5,7 @@ import type { Observation, Origin } from '../../../src/model/observation.js';
 import type { Signal } from '../../../src/model/signal.js';
 import type { CheckRequest, WireObservation } from '../../../src/model/wire.js';
 import { windowOf } from './assessments.js';
+import { QUIET_SESSION } from '../../support/quiet-session.js';
 
 /**
  * A stand-in for intake and baselines, just clever enough to play cases: plain counts, one window per minute. It says
@@ -121,6 +122,7 @@ class ToySession {
     const calls = this.#steps.filter((one) => one.kind === 'tool_call');
     const callId = observation.callId ?? '';
     return {
+      ...QUIET_SESSION,
       calls: calls.length,
       writes: calls.filter(({ effect }) => effect === 'write').length,
       denied: calls.filter(({ decision }) => decision === 'deny').length,
@@ -131,7 +133,6 @@ class ToySession {
       declared: this.#declared.has(callId),
       reasoned: this.#steps.some(({ stream }) => stream === 'reasoning'),
       exposed: this.#results.length > 0,
-      contained: false,
     };
   }
 
