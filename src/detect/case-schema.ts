@@ -47,6 +47,7 @@ const shapes = [
     tools: z.array(name).max(512).exactOptional(),
     reason: text.exactOptional(),
     approverId: name.exactOptional(),
+    requesterId: name.exactOptional(),
     approvalId: name.exactOptional(),
     policyVersion: name.exactOptional(),
     posture: name.exactOptional(),

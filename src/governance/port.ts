@@ -18,3 +18,69 @@ export interface LibraryEntry {
   /** It may be used under a grant or an approval only. */
   grantRequired: boolean;
 }
+
+/** What an agent is entitled to, read at the event time of one observation. */
+export interface GovernanceFacts {
+  library: LibraryEntry;
+  grant: GrantFacts;
+  approval: ApprovalFacts;
+  policy: PolicyFacts;
+  /** Posture that governance last set for the agent; empty when none. */
+  posture: string;
+  /** The agent was properly granted this tool lately, so that its being new says little. */
+  learning: LearningWindow | undefined;
+}
+
+/** The grant behind a call of a tool. */
+export interface GrantFacts {
+  /** One is in force. */
+  active: boolean;
+  /** It was given by somebody who may, and not by the one who asked. */
+  authorised: boolean;
+  /** There was one; it ended or was revoked. */
+  expired: boolean;
+  /** Event time since the end of the last one, ms; 0 where one is in force. */
+  expiredMs: number;
+  /** Event time since the beginning of the one in force, ms. */
+  ageMs: number;
+  /** Who gave it. */
+  by: string;
+}
+
+/** On a call: the approval that the call names. On a grant, scope change or approval: that event itself. */
+export interface ApprovalFacts {
+  known: boolean;
+  /** The approver is the agent itself, the agent that started it, or the one who asked. */
+  self: boolean;
+  /** The approver may approve this for this class of agents, it is not self-approval, and it came before the act. */
+  authorised: boolean;
+  /** It was given after the call it is about had been executed. */
+  afterAct: boolean;
+  /** By how much, ms. */
+  lateMs: number;
+  /** Approvals by the same person within a minute of event time, this one included. */
+  recentByApprover: number;
+  by: string;
+}
+
+/** The policy version a call was decided under, against the one that should be in force. */
+export interface PolicyFacts {
+  differs: boolean;
+  /** Event time since the expected one came into force, ms. */
+  behindMs: number;
+  expected: string;
+}
+
+export interface LearningWindow {
+  /** For people: since when and by whom. */
+  note: string;
+}
+
+/** Sizes now, and what gave way since the start. */
+export interface EntitlementStats {
+  agents: number;
+  agentsEvicted: number;
+  approversEvicted: number;
+  /** Grants, approvals and acts that gave way to newer ones of the same agent. */
+  entriesEvicted: number;
+}

@@ -165,6 +165,8 @@ export interface GovernanceObservation extends ObservationBase {
   tools: string[];
   reason?: string;
   approverId?: string;
+  /** Who asked for it, where that is not the agent. */
+  requesterId?: string;
   approvalId?: string;
   policyVersion?: string;
   posture?: string;

@@ -97,6 +97,7 @@ const governanceSchema = z.strictObject({
   tools: z.array(name).max(MAX_LIST).exactOptional(),
   reason: z.string().max(4096).exactOptional(),
   approverId: name.exactOptional(),
+  requesterId: name.exactOptional(),
   approvalId: name.exactOptional(),
   policyVersion: name.exactOptional(),
   posture: name.exactOptional(),

@@ -150,6 +150,7 @@ function governance(wire: Extract<WireObservation, { stream: 'governance' }>, co
   if (wire.tool !== undefined) observation.tool = visibleText(wire.tool);
   if (wire.reason !== undefined) observation.reason = shownText(wire.reason);
   if (wire.approverId !== undefined) observation.approverId = visibleText(wire.approverId);
+  if (wire.requesterId !== undefined) observation.requesterId = visibleText(wire.requesterId);
   if (wire.approvalId !== undefined) observation.approvalId = visibleText(wire.approvalId);
   if (wire.policyVersion !== undefined) observation.policyVersion = visibleText(wire.policyVersion);
   if (wire.posture !== undefined) observation.posture = visibleText(wire.posture);

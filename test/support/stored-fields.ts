@@ -48,6 +48,7 @@ export const STORED_FIELDS = {
     resultClass: true,
     tools: true,
     approverId: true,
+    requesterId: true,
     posture: true,
     expiresAt: true,
   } satisfies Fields<Observation>,

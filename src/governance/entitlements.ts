@@ -1,0 +1,367 @@
+import { CappedStateTable } from '../lib/capped-state-table.js';
+import type { CappedEntry } from '../lib/capped-state-table.js';
+import type { GovernanceObservation, Observation, ToolCallObservation } from '../model/observation.js';
+import {
+  addAct,
+  addApproval,
+  addGrant,
+  grantAt,
+  newRecord,
+  revoke,
+  toolOf,
+  type AgentRecord,
+  type Approval,
+  type Grant,
+} from './agent-record.js';
+import { isSelf, mayApprove } from './approver.js';
+import { IN_STEP, newPolicies, noteVersion, policyFacts, type TenantPolicies } from './policy-versions.js';
+import type { ApprovalFacts, EntitlementStats, GovernanceFacts, GrantFacts, LearningWindow } from './port.js';
+import type { ReferenceLibrary } from './reference-library.js';
+
+/** Approvals of one person within it count together, ms of event time. */
+const RUBBER_STAMP_MS = 60_000;
+const MAX_TIMES = 64;
+/** Two emitters' clocks may be this far apart before the order of what they report means anything, ms. */
+const CLOCK_SKEW_MS = 5_000;
+const HOUR_MS = 60 * 60_000;
+const MAX_APPROVERS = 20_000;
+const MAX_TENANTS = 1_024;
+const IN_MEMORY = 4_096;
+/** Agent id of an announcement that concerns all agents of a tenant. */
+const ALL_AGENTS = '*';
+
+interface ApproverRecord extends CappedEntry {
+  /** Event times of the latest approvals, ascending, epoch ms. */
+  times: number[];
+}
+
+export interface EntitlementsOptions {
+  library: ReferenceLibrary;
+  maxAgents: number;
+  load: (key: string) => Uint8Array | undefined;
+  /** Everything the store holds under a prefix. */
+  entries: (prefix: string) => Iterable<{ key: string; value: Uint8Array }>;
+}
+
+/**
+ * What every agent is entitled to, projected from the governance stream and read at the event time of a call.
+ *
+ * Call `at` before `apply`. Holds no clock; the same observations in the same order give the same facts, and a restart
+ * between two of them changes nothing.
+ */
+export class Entitlements {
+  readonly #options: EntitlementsOptions;
+  readonly #library: ReferenceLibrary;
+  readonly #agents: CappedStateTable<AgentRecord>;
+  readonly #approvers: CappedStateTable<ApproverRecord>;
+  readonly #policies: CappedStateTable<TenantPolicies>;
+  #entriesEvicted = 0;
+
+  constructor(options: EntitlementsOptions) {
+    const { library, maxAgents, load } = options;
+    this.#options = options;
+    this.#library = library;
+    const table = { inMemory: IN_MEMORY, load };
+    this.#agents = new CappedStateTable({ ...table, prefix: 'entitled/', cap: maxAgents });
+    this.#approvers = new CappedStateTable({ ...table, prefix: 'approver/', cap: MAX_APPROVERS });
+    this.#policies = new CappedStateTable({ ...table, prefix: 'policy/', cap: MAX_TENANTS });
+  }
+
+  /** After a restart, before anything else: finds out what the store holds. */
+  restore(): void {
+    const { entries } = this.#options;
+    this.#agents.restore(entries('entitled/'));
+    this.#approvers.restore(entries('approver/'));
+    this.#policies.restore(entries('policy/'));
+  }
+
+  /** What holds for this observation, before it is applied. */
+  at(observation: Observation): GovernanceFacts {
+    const { tenant, agentId } = observation;
+    const record = this.#agents.get(keyOf(tenant, agentId));
+    const tool = toolNamed(observation);
+    const facts: GovernanceFacts = {
+      library: this.#library.entryFor(agentId, tool),
+      grant: NO_GRANT,
+      approval: NO_APPROVAL,
+      policy: IN_STEP,
+      posture: record?.posture ?? '',
+      learning: undefined,
+    };
+    switch (observation.kind) {
+      case 'tool_call':
+      case 'tool_attempt': {
+        if (record !== undefined) this.#readGrant(facts, record, { tool, time: observation.time });
+        if (observation.kind === 'tool_attempt') return facts;
+        if (observation.approvalId !== undefined) facts.approval = this.#approvalOf(observation, record);
+        if (observation.policyVersion !== undefined) facts.policy = this.#policyOf(observation, record);
+        return facts;
+      }
+      case 'grant':
+      case 'scope_change':
+      case 'approval':
+        facts.approval = this.#approvalGiven(observation, record);
+        return facts;
+      default:
+        return facts;
+    }
+  }
+
+  /** Takes the observation into the state. */
+  apply(observation: Observation): void {
+    if (observation.kind === 'tool_call') this.#applyCall(observation);
+    else if (observation.stream === 'governance') this.#applyGovernance(observation);
+  }
+
+  drain(puts: { key: string; value: Uint8Array }[], deletes: string[]): void {
+    this.#agents.drain(puts, deletes);
+    this.#approvers.drain(puts, deletes);
+    this.#policies.drain(puts, deletes);
+  }
+
+  stats(): EntitlementStats {
+    return {
+      agents: this.#agents.size,
+      agentsEvicted: this.#agents.evicted,
+      approversEvicted: this.#approvers.evicted,
+      entriesEvicted: this.#entriesEvicted,
+    };
+  }
+
+  #readGrant(facts: GovernanceFacts, record: AgentRecord, { tool, time }: { tool: string; time: number }): void {
+    const { grant, endedAt } = grantAt(toolOf(record, tool), time);
+    if (grant === undefined) {
+      if (endedAt >= 0) facts.grant = { ...NO_GRANT, expired: true, expiredMs: time - endedAt };
+      return;
+    }
+    const { authorised, approverId: by, from } = grant;
+    facts.grant = { active: true, authorised, expired: false, expiredMs: 0, ageMs: time - from, by };
+    facts.learning = learningWindow(grant, time);
+  }
+
+  /** The approval that an executed call names. */
+  #approvalOf(call: ToolCallObservation, record: AgentRecord | undefined): ApprovalFacts {
+    const approval = record?.approvals.find(({ id }) => id === call.approvalId);
+    if (approval === undefined) return NO_APPROVAL;
+    const { approverId: by, self, tools, time, expiresAt } = approval;
+    const lateMs = Math.max(0, time - call.time);
+    const afterAct = lateMs > CLOCK_SKEW_MS;
+    const covers = tools.length === 0 || tools.includes(call.tool);
+    const may = mayApprove(this.#library.profileOf(call.agentId), by, call.tool);
+    return {
+      known: true,
+      self,
+      authorised: covers && may && !self && !afterAct && call.time < expiresAt,
+      afterAct,
+      lateMs,
+      recentByApprover: this.#recentBy(call.tenant, by, time),
+      by,
+    };
+  }
+
+  /** A grant, scope change or approval, seen as what it is. */
+  #approvalGiven(event: GovernanceObservation, record: AgentRecord | undefined): ApprovalFacts {
+    const by = approverOf(event, record);
+    const self = isSelf(by, event);
+    const act =
+      event.approvalId === undefined
+        ? undefined
+        : record?.acts.find(({ approvalId }) => approvalId === event.approvalId);
+    const lateMs = act === undefined ? 0 : Math.max(0, event.time - act.time);
+    const afterAct = lateMs > CLOCK_SKEW_MS;
+    return {
+      known: true,
+      self,
+      authorised: !self && !afterAct && this.#mayGive(event, by),
+      afterAct,
+      lateMs,
+      recentByApprover: by === '' ? 0 : this.#recentBy(event.tenant, by, event.time) + 1,
+      by,
+    };
+  }
+
+  #mayGive(event: GovernanceObservation, by: string): boolean {
+    const profile = this.#library.profileOf(event.agentId);
+    const tools = toolsOf(event);
+    return tools.length === 0 ? mayApprove(profile, by, '') : tools.every((tool) => mayApprove(profile, by, tool));
+  }
+
+  #policyOf(call: ToolCallObservation, record: AgentRecord | undefined) {
+    const { policyVersion: version = '', principalId: emitter, time, tenant } = call;
+    return policyFacts({ version, emitter, time }, record?.policy ?? NEVER, this.#policies.get(tenant));
+  }
+
+  #applyCall(call: ToolCallObservation): void {
+    const { tenant, policyVersion, principalId, time } = call;
+    if (policyVersion !== undefined) {
+      const policies = this.#policies.get(tenant) ?? newPolicies(tenant);
+      if (noteVersion(policies, { emitter: principalId, version: policyVersion, time })) this.#policies.set(policies);
+    }
+    const key = keyOf(tenant, call.agentId);
+    let record = this.#agents.get(key);
+    let changed = false;
+    const { grant } = grantAt(record === undefined ? undefined : toolOf(record, call.tool), time);
+    if (grant !== undefined && isOpen(grant, time)) {
+      grant.learnCalls--;
+      changed = true;
+    }
+    if (call.approvalId !== undefined && isExecuted(call)) {
+      record ??= newRecord(key);
+      this.#entriesEvicted += addAct(record, { approvalId: call.approvalId, time });
+      changed = true;
+    }
+    if (changed && record !== undefined) this.#agents.set(record);
+  }
+
+  #applyGovernance(event: GovernanceObservation): void {
+    const { tenant, agentId, time, kind } = event;
+    if (kind === 'policy_version' && agentId === ALL_AGENTS) return this.#announce(event);
+    if (!PROJECTED.has(kind)) return;
+    const key = keyOf(tenant, agentId);
+    const record = this.#agents.get(key) ?? newRecord(key);
+    switch (kind) {
+      case 'grant':
+      case 'scope_change':
+        this.#grant(record, event);
+        this.#countApproval(tenant, approverOf(event, record), time);
+        break;
+      case 'grant_revoked': {
+        const named = toolsOf(event);
+        const tools = named.length > 0 ? named : record.tools.map(({ tool }) => tool);
+        for (const tool of tools) this.#entriesEvicted += revoke(record, tool, time);
+        break;
+      }
+      case 'approval':
+        if (event.approvalId !== undefined) this.#entriesEvicted += addApproval(record, approvalFrom(event));
+        this.#countApproval(tenant, event.approverId ?? '', time);
+        break;
+      case 'posture_change':
+        if (time >= record.postureTime) {
+          record.posture = event.posture ?? '';
+          record.postureTime = time;
+        }
+        break;
+      case 'policy_version':
+        if (time >= record.policy.since) record.policy = { version: event.policyVersion ?? '', since: time };
+        break;
+      default:
+        return;
+    }
+    this.#agents.set(record);
+  }
+
+  #grant(record: AgentRecord, event: GovernanceObservation): void {
+    const profile = this.#library.profileOf(event.agentId);
+    const by = approverOf(event, record);
+    const self = isSelf(by, event);
+    const { hours, calls } = profile.learningWindow;
+    const expiresAt = event.expiresAt ?? Number.POSITIVE_INFINITY;
+    for (const tool of toolsOf(event)) {
+      const authorised = !self && mayApprove(profile, by, tool);
+      // Nobody's word moves a baseline where the profile names nobody who may give it.
+      const teaches = authorised && by !== '' && profile.approvers.length > 0;
+      const grant: Grant = {
+        from: event.time,
+        expiresAt,
+        approverId: by,
+        approvalId: event.approvalId ?? '',
+        principalId: event.principalId,
+        authorised,
+        learnUntil: teaches ? Math.min(expiresAt, event.time + hours * HOUR_MS) : 0,
+        learnCalls: teaches ? calls : 0,
+      };
+      this.#entriesEvicted += addGrant(record, tool, grant);
+    }
+  }
+
+  #announce({ tenant, time, policyVersion = '' }: GovernanceObservation): void {
+    const policies = this.#policies.get(tenant) ?? newPolicies(tenant);
+    if (time < policies.announced.since) return;
+    policies.announced = { version: policyVersion, since: time };
+    this.#policies.set(policies);
+  }
+
+  #countApproval(tenant: string, approverId: string, time: number): void {
+    if (approverId === '') return;
+    const key = keyOf(tenant, approverId);
+    const record = this.#approvers.get(key) ?? { key, changed: 0, times: [] };
+    record.times.push(time);
+    record.times.sort((a, b) => a - b);
+    if (record.times.length > MAX_TIMES) record.times.shift();
+    this.#approvers.set(record);
+  }
+
+  #recentBy(tenant: string, approverId: string, time: number): number {
+    const times = approverId === '' ? undefined : this.#approvers.get(keyOf(tenant, approverId))?.times;
+    return times?.filter((one) => one > time - RUBBER_STAMP_MS && one <= time).length ?? 0;
+  }
+}
+
+const NEVER = { version: '', since: -1 };
+const NO_GRANT: GrantFacts = { active: false, authorised: false, expired: false, expiredMs: 0, ageMs: 0, by: '' };
+const NO_APPROVAL: ApprovalFacts = {
+  known: false,
+  self: false,
+  authorised: false,
+  afterAct: false,
+  lateMs: 0,
+  recentByApprover: 0,
+  by: '',
+};
+/** Kinds that change what an agent is entitled to. */
+const PROJECTED: ReadonlySet<string> = new Set([
+  'grant',
+  'scope_change',
+  'grant_revoked',
+  'approval',
+  'posture_change',
+  'policy_version',
+]);
+
+function isOpen({ learnUntil, learnCalls }: Grant, time: number): boolean {
+  return learnCalls > 0 && time < learnUntil;
+}
+
+function learningWindow(grant: Grant, time: number): LearningWindow | undefined {
+  if (!isOpen(grant, time)) return undefined;
+  return { note: `damped: granted ${span(time - grant.from)} ago by ${grant.approverId}` };
+}
+
+function span(ms: number): string {
+  const minutes = Math.floor(ms / 60_000);
+  if (minutes < 120) return `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  return hours < 48 ? `${hours} h` : `${Math.floor(hours / 24)} days`;
+}
+
+function isExecuted({ decision, error }: ToolCallObservation): boolean {
+  return (decision === 'allow' || decision === 'transform') && error === undefined;
+}
+
+function approvalFrom(event: GovernanceObservation): Approval {
+  const { approvalId = '', approverId = '', time, expiresAt = Number.POSITIVE_INFINITY } = event;
+  return { id: approvalId, approverId, self: isSelf(approverId, event), tools: toolsOf(event), time, expiresAt };
+}
+
+/** Who stands behind a grant: named on it, or by the approval it refers to. */
+function approverOf({ approverId, approvalId }: GovernanceObservation, record: AgentRecord | undefined): string {
+  if (approverId !== undefined) return approverId;
+  if (approvalId === undefined) return '';
+  return record?.approvals.find(({ id }) => id === approvalId)?.approverId ?? '';
+}
+
+function toolsOf({ tool, tools }: GovernanceObservation): string[] {
+  return tool === undefined || tools.includes(tool) ? tools : [tool, ...tools];
+}
+
+/** The tool of a call or a governance event; empty otherwise. */
+function toolNamed(observation: Observation): string {
+  const { kind } = observation;
+  if (kind === 'tool_call' || kind === 'tool_attempt') return observation.tool;
+  return observation.stream === 'governance' ? (observation.tool ?? '') : '';
+}
+
+/** The length before it keeps a tenant's name from running into an agent's. */
+function keyOf(tenant: string, id: string): string {
+  return `${tenant.length}:${tenant}/${id}`;
+}
