@@ -56,6 +56,7 @@ export interface CoreOptions {
   sliceRecords?: number;
   scored?: (result: Scored) => void;
   windowScored?: NonNullable<ScoringParts['windowScored']>;
+  sessionScored?: NonNullable<ScoringParts['sessionScored']>;
   /** Committed effects, after the core's own views took them in. */
   committed?: (entries: OutboxEntry[]) => void;
 }
@@ -78,6 +79,7 @@ export interface Core {
   incidents: IncidentView;
   agents: AgentView;
   commands: CommandView;
+  responder: Responder;
   /** Appends records that are not observations. */
   record: (...records: LogRecord[]) => Promise<number>;
   /** Resolves when everything that is in the log now has been scored and committed, or scoring has failed. */
@@ -198,6 +200,7 @@ export function openCore(options: CoreOptions): Core {
     seen: (observation, riskNats) => agentView.note(observation, riskNats),
     ...(options.scored === undefined ? {} : { scored: options.scored }),
     ...(options.windowScored === undefined ? {} : { windowScored: options.windowScored }),
+    ...(options.sessionScored === undefined ? {} : { sessionScored: options.sessionScored }),
   });
   let isScoring = true;
   scoring.start((error) => {
@@ -218,6 +221,7 @@ export function openCore(options: CoreOptions): Core {
     incidents: incidentView,
     agents: agentView,
     commands: commandView,
+    responder,
     record: (...records) => log.append(records.map(encodeRecord)),
     settled: () => settled(log, store, () => isScoring),
     close: async () => {

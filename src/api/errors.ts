@@ -1,7 +1,7 @@
 import type { Context } from 'hono';
 import { OverloadError } from '../lib/overload.js';
 
-export type ErrorStatus = 400 | 401 | 403 | 404 | 405 | 408 | 413 | 415 | 429 | 500 | 503;
+export type ErrorStatus = 400 | 401 | 403 | 404 | 405 | 408 | 409 | 413 | 415 | 429 | 500 | 503;
 
 /** A refusal that is told to the caller: code for programs, message and fix for people. */
 export class ApiError extends Error {

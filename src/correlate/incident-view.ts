@@ -38,6 +38,11 @@ export class IncidentView {
     return found;
   }
 
+  /** Incidents pushed out by newer ones; ClickHouse still has them. */
+  get evicted(): number {
+    return this.#incidents.evicted;
+  }
+
   get(tenant: string, id: string): Incident | undefined {
     return this.#incidents.peek(keyOf(tenant, id));
   }

@@ -57,6 +57,24 @@ export interface Command {
   decisionReason?: string;
 }
 
+const IN_FORCE: ReadonlySet<CommandState> = new Set(['sent', 'acknowledged', 'enforced', 'failed']);
+const OVER: ReadonlySet<CommandState> = new Set(['rejected', 'expired', 'undone']);
+
+/** Whether gateways must (or may already) restrict because of this command. A dry run never restricts. */
+export function isInForce(command: Command): boolean {
+  return !command.dryRun && IN_FORCE.has(command.state);
+}
+
+/** Whether nothing can follow any more. */
+export function isOver(command: Command): boolean {
+  return OVER.has(command.state);
+}
+
+/** Nobody decides about a proposal that they made themselves, or that is about them. */
+export function mayDecide(command: Command, by: string): boolean {
+  return by !== command.issuedBy && by !== command.agentId;
+}
+
 /** One step in a command's life, as stored. */
 export interface CommandEvent {
   id: string;

@@ -2,7 +2,10 @@ import { BoundedMap } from '../lib/bounded-map.js';
 import { stableId } from '../lib/hash.js';
 import { StateTable } from '../lib/state-table.js';
 import {
+  isInForce,
+  isOver,
   isUnrestricted,
+  mayDecide,
   type Command,
   type CommandAction,
   type CommandEvent,
@@ -15,7 +18,7 @@ import type { Effect } from '../model/effect.js';
 import type { Incident, Severity } from '../model/incident.js';
 import type { Acknowledgement, OperatorOrder } from '../model/log-record.js';
 import type { ToolCallObservation } from '../model/observation.js';
-import { isInForce, isOver, mayDecide, mayFollow } from './lifecycle.js';
+import { mayFollow } from './lifecycle.js';
 import { planResponse, type PlannedCommand } from './policy.js';
 import { applyCommand, noRestriction, restrictionOn, type Obstacle, type RestrictedCall } from './restrictions.js';
 

@@ -1,5 +1,6 @@
 import {
   explainRestriction,
+  isInForce,
   strengthOf,
   type Command,
   type CommandAction,
@@ -8,7 +9,6 @@ import {
   type RestrictionEntry,
 } from '../model/command.js';
 import type { Effect } from '../model/observation.js';
-import { isInForce } from './lifecycle.js';
 
 /** Most restrictions of one kind per agent; the ones that end first give way. */
 const MAX_PER_AGENT = 1_000;
