@@ -4,6 +4,8 @@ import { StateTable } from '../lib/state-table.js';
 import type { Incident, RiskTerm, TimelineEntry } from '../model/incident.js';
 import type { Verdict } from '../model/log-record.js';
 import type { Signal } from '../model/signal.js';
+import { addCall, addExplained, dampedRisk, type Damping } from './damping.js';
+import type { NovelCall } from './novelty.js';
 import { addEvidence, noRisk, riskTerms, severityOf, sumNats, type SessionRisk } from './risk.js';
 
 /** Latest observations of a session that a timeline may show. */
@@ -42,6 +44,10 @@ export interface Evidence {
   callTerms: readonly RiskTerm[];
   signals: readonly Signal[];
   threshold: { nats: number; budget: number; groups: number };
+  /** The call, where peers may explain its risk. */
+  novel?: NovelCall;
+  /** What the agent's peers explain now; absent where they explain nothing. */
+  damping?: Damping;
 }
 
 export interface Correlation {
@@ -49,6 +55,10 @@ export interface Correlation {
   /** The incident that this evidence opened or changed. */
   incident?: Incident;
   opened: boolean;
+  /** The session's open incident, whether this evidence changed it or not. */
+  open?: Incident;
+  /** The shift of the class that explains why the session lies above its threshold. */
+  shiftId?: string;
 }
 
 /**
@@ -92,6 +102,7 @@ export class Correlator {
     }
     if (evidence.callTerms.length > 0) {
       const callNats = sumNats(evidence.callTerms);
+      addCall(risk, callNats, evidence.novel);
       if (callNats > risk.callNats) {
         risk.callNats = callNats;
         risk.callTerms = [...evidence.callTerms];
@@ -100,19 +111,26 @@ export class Correlator {
     addEvidence(risk, evidence.signals);
     const terms = riskTerms(risk, evidence.time);
     const total = sumNats(terms);
-    // Without evidence there is no risk: an empty sum is no 0 nats, which lies above many calm sessions' level.
-    const rose = terms.length > 0 && total > risk.peakNats;
-    if (rose) risk.peakNats = total;
-    risk.peakStreamNats = Math.max(risk.peakStreamNats, total - sumNats(risk.callTerms));
-    this.#risks.set(key, risk);
-
     const violation = evidence.signals.some((s) => s.violation && !s.shadow);
     const held = risk.incidentId === '' ? undefined : this.incident(evidence.subject.tenant, risk.incidentId);
     const open = held !== undefined && held.status !== 'closed' ? held : undefined;
+    const shiftId = violation || open?.violation === true ? undefined : explanation(risk, total, evidence);
+    // Without evidence there is no risk: an empty sum is no 0 nats, which lies above many calm sessions' level.
+    const rose = terms.length > 0 && raisePeaks(risk, total, evidence);
+    risk.peakStreamNats = Math.max(risk.peakStreamNats, total - sumNats(risk.callTerms));
+    this.#risks.set(key, risk);
+
+    const result: Correlation = { riskNats: total, opened: false };
+    if (shiftId !== undefined) result.shiftId = shiftId;
+    if (open !== undefined) result.open = open;
+    else if (shiftId !== undefined) risk.shiftId = shiftId;
     const crossed =
-      rose && total > evidence.threshold.nats && (open !== undefined || held === undefined || held.riskNats < total);
-    if (open === undefined && !crossed && !violation) return { riskNats: total, opened: false };
-    if (open !== undefined && evidence.signals.length === 0 && !rose) return { riskNats: total, opened: false };
+      rose &&
+      shiftId === undefined &&
+      total > evidence.threshold.nats &&
+      (open !== undefined || held === undefined || held.riskNats < total);
+    if (open === undefined && !crossed && !violation) return result;
+    if (open !== undefined && evidence.signals.length === 0 && !rose) return result;
 
     const incident = this.#write(
       evidence,
@@ -121,7 +139,29 @@ export class Correlator {
       open,
     );
     risk.incidentId = incident.id;
-    return { riskNats: total, incident, opened: open === undefined };
+    return { ...result, incident, open: incident, opened: open === undefined };
+  }
+
+  /** Whether nothing but what peers explain holds a session's incident up now, at its latest event time. */
+  isExplained(incident: Incident, damping: Damping): boolean {
+    const risk = this.#risks.get(subjectKey(subjectOf(incident)));
+    if (risk === undefined || risk.incidentId !== incident.id || incident.violation) return false;
+    const damped = dampedRisk(risk, incident.updatedAt, damping);
+    return damped.shiftId !== undefined && damped.nats <= incident.thresholdNats;
+  }
+
+  /** Takes in an incident that is about no single session. */
+  adopt(incident: Incident): void {
+    this.#store(incident);
+  }
+
+  /** Marks an incident as part of one about the whole class, or as its own again. @returns undefined where nothing changes */
+  gather(incident: Incident, fleetIncidentId: string | undefined): Incident | undefined {
+    if (incident.gatheredBy === fleetIncidentId) return undefined;
+    const { gatheredBy: _, ...own } = incident;
+    const changed = fleetIncidentId === undefined ? own : { ...own, gatheredBy: fleetIncidentId };
+    this.#store(changed);
+    return changed;
   }
 
   /** Notes commands that an incident caused. */
@@ -227,6 +267,7 @@ export class Correlator {
       commandIds: open?.commandIds ?? [],
     };
     if (subject.sessionId !== undefined) incident.sessionId = subject.sessionId;
+    if (open?.gatheredBy !== undefined) incident.gatheredBy = open.gatheredBy;
     const seq = open === undefined ? evidence.seq : open.openedSeq;
     if (seq !== undefined) incident.openedSeq = seq;
     this.#store(incident);
@@ -246,6 +287,25 @@ export class Correlator {
     else own.add(key);
     this.#known.set(key, subject);
   }
+}
+
+/** The shift that explains all of a session's excess over its threshold, where one does. */
+function explanation(risk: SessionRisk, total: number, { damping, signals, threshold, time }: Evidence) {
+  if (damping === undefined) return undefined;
+  addExplained(risk, signals, damping);
+  if (total <= threshold.nats) return undefined;
+  const damped = dampedRisk(risk, time, damping);
+  return damped.nats <= threshold.nats ? damped.shiftId : undefined;
+}
+
+/** Raises the session's highest risks, with and without what peers explain. @returns whether either rose */
+function raisePeaks(risk: SessionRisk, total: number, { damping, time }: Evidence): boolean {
+  const firm = damping === undefined ? total : dampedRisk(risk, time, damping).nats;
+  const peakFirm = risk.peakFirmNats ?? risk.peakNats;
+  const rose = total > risk.peakNats || firm > peakFirm;
+  risk.peakNats = Math.max(risk.peakNats, total);
+  if (risk.peakFirmNats !== undefined || firm < total) risk.peakFirmNats = Math.max(peakFirm, firm);
+  return rose;
 }
 
 /** At most so many signals, in their order: the weakest give way, broken invariants last, so that no noise hides a cause. */

@@ -1,6 +1,7 @@
 import type { RiskTerm, Severity } from '../model/incident.js';
 import type { Signal } from '../model/signal.js';
 import type { Stream } from '../model/observation.js';
+import type { NovelCall } from './novelty.js';
 
 /** Most that one stream's own signals may add, nats: one noisy stream cannot convict alone. */
 export const STREAM_CAP_NATS = 3;
@@ -29,6 +30,17 @@ export interface SessionRisk {
   /** Positions in the log of the session's latest observations, oldest first. */
   positions: number[];
   incidentId: string;
+  /** Highest combined surprise of the calls that peers cannot explain, nats; -Infinity where there is none. */
+  plainNats: number;
+  /** Calls near the threshold that peers may explain; absent where there is none. */
+  novelCalls?: NovelCall[];
+  /** The part of the streams' evidence that a shift explained when it came, and that shift. */
+  softStreams?: Record<string, StreamEvidence>;
+  softShiftId?: string;
+  /** Highest total so far without what peers explain; absent where they explained nothing. */
+  peakFirmNats?: number;
+  /** The shift that explains why this session has no incident of its own. */
+  shiftId?: string;
 }
 
 export function noRisk(): SessionRisk {
@@ -40,6 +52,7 @@ export function noRisk(): SessionRisk {
     peakStreamNats: 0,
     positions: [],
     incidentId: '',
+    plainNats: Number.NEGATIVE_INFINITY,
   };
 }
 
@@ -80,7 +93,8 @@ export function severityOf(riskNats: number, thresholdNats: number, violation: b
   return over >= 0 ? 'medium' : 'low';
 }
 
-function decayed(evidence: StreamEvidence, time: number): number {
+/** What is left of a stream's evidence at an event time, nats. */
+export function decayed(evidence: StreamEvidence, time: number): number {
   const age = Math.max(0, time - evidence.time);
   return evidence.nats * 2 ** (-age / HALF_LIFE_MS);
 }

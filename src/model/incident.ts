@@ -21,6 +21,22 @@ export interface RiskTerm {
   nats: number;
 }
 
+/** What many agents did at once: an incident about a class of agents, or about the cap on containment. */
+export interface FleetFacts {
+  /** Empty where it is about the whole fleet. */
+  agentClass: string;
+  /**
+   * `release`: many agents changed alike, nothing else about them is new. `campaign`: targets or sources are new as
+   * well. `blast-radius`: so much was contained that the rest waits for a person.
+   */
+  nature: 'release' | 'campaign' | 'blast-radius';
+  /** Agents it is about, of so many. */
+  agents: number;
+  peers: number;
+  /** Incidents of single sessions that it gathers: its verdict is theirs. */
+  incidentIds: string[];
+}
+
 /** Correlated signals about one session (or agent, where there is no session). */
 export interface Incident {
   /** Deterministic: the same log gives the same id. */
@@ -51,4 +67,7 @@ export interface Incident {
   commandIds: string[];
   verdict?: string;
   closedBy?: string;
+  fleet?: FleetFacts;
+  /** The incident of the whole class that gathers this one. */
+  gatheredBy?: string;
 }
