@@ -5,6 +5,8 @@ import type { Config } from './config.js';
 import { openCore, type Core } from './core.js';
 import type { Clock } from './lib/clock.js';
 import { truncatablePosition } from './log/retention.js';
+import { isInForce } from './model/command.js';
+import type { Principal } from './model/principal.js';
 import type { Notifier } from './notify/notifier.js';
 import { startMail } from './notify/start-mail.js';
 import { StoreLink } from './store/store-link.js';
@@ -52,10 +54,10 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
     fail = resolve;
   });
   try {
-    const keys = loadKeys(
-      prepareKeys(config, (message) => logger.info(message)),
-      env,
-    );
+    const keyConfigs = prepareKeys(config, (message) => logger.info(message));
+    const keys = loadKeys(keyConfigs, env);
+    const isSharedInstall = new Set(keyConfigs.map(({ tenant }) => tenant)).size > 1;
+    const oversees = ({ role, tenant }: Principal) => role === 'admin' && (!isSharedInstall || tenant === 'default');
     const core = openCore({
       config,
       clock,
@@ -109,13 +111,22 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
         checker: core.checker,
         incidents: core.incidents,
         commands: core.commands,
+        agents: {
+          knows: (tenant, agentId) =>
+            core.agents.get(tenant, agentId) !== undefined || core.baselines.agents(tenant).includes(agentId),
+        },
         journal: {
           acknowledge: async (value) => void (await core.record({ type: 'ack', value })),
           verdict: async (value) => void (await core.record({ type: 'verdict', value })),
           order: async (value) => void (await core.record({ type: 'order', value })),
           activate: async (value) => void (await core.record({ type: 'activation', value })),
         },
-        status: { status: () => statusOf({ core, link, mail, config }), ready: () => true },
+        status: {
+          status: (principal) =>
+            oversees(principal) ? statusOf({ core, link, mail, config }) : tenantStatusOf(core, config, principal),
+          oversees,
+          ready: () => true,
+        },
         clock,
       },
       onUnexpected: (error, request) =>
@@ -189,11 +200,30 @@ function statusOf({ core, link, mail, config }: RunningParts): Record<string, un
     },
     join: core.join.stats(),
     baselines: core.baselines.stats(),
+    entitlements: core.entitlements.stats(),
+    incidents: { forgotten: core.incidents.evicted },
+    commands: { ...core.responder.stats(), forgottenByView: core.commands.evicted },
     checks: core.checker.stats(),
     detectors: core.detectors.status(),
     storing: link.status(),
     notify: { mail: mail?.status() ?? 'off' },
     clickhouse: link.store?.embedded() ?? { url: config.clickhouse.url },
     memory: { residentBytes: process.memoryUsage.rss() },
+  };
+}
+
+/** What somebody sees who does not oversee the install: nothing that other tenants' traffic or the host would show. */
+function tenantStatusOf(core: Core, config: Config, { tenant }: Principal): Record<string, unknown> {
+  const incidents = core.incidents.list({ tenant, limit: Number.POSITIVE_INFINITY });
+  const commands = core.commands.list({ tenant, limit: Number.POSITIVE_INFINITY });
+  return {
+    mode: config.mode,
+    falseAlarmBudget: config.detection.falseAlarmBudget,
+    tenant,
+    agents: core.baselines.agents(tenant).length,
+    openIncidents: incidents.filter(({ status }) => status !== 'closed').length,
+    commandsInForce: commands.filter(isInForce).length,
+    proposals: commands.filter(({ state, dryRun }) => state === 'proposed' && !dryRun).length,
+    scoring: { backlog: core.log.head - core.store.nextPosition + 1 },
   };
 }

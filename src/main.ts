@@ -3,8 +3,12 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { UsageError, type CliCommand, type Console } from './cli/command.js';
 import { config } from './cli/config.js';
+import { contain } from './cli/contain.js';
+import { containments } from './cli/containments.js';
+import { approve, reject } from './cli/decide.js';
 import { detectors } from './cli/detectors.js';
 import { evaluate } from './cli/evaluate.js';
+import { lift } from './cli/lift.js';
 import { notify } from './cli/notify.js';
 import { replay } from './cli/replay.js';
 import { serve } from './cli/serve.js';
@@ -13,7 +17,19 @@ import { DetectorError } from './detect/loader.js';
 import { LibraryError } from './governance/library-loader.js';
 import { packageRoot } from './lib/package-root.js';
 
-const COMMANDS: readonly CliCommand[] = [serve, replay, evaluate, detectors, notify, config];
+const COMMANDS: readonly CliCommand[] = [
+  serve,
+  replay,
+  evaluate,
+  detectors,
+  contain,
+  lift,
+  approve,
+  reject,
+  containments,
+  notify,
+  config,
+];
 
 /** Errors whose message says what to do; a stack would only hide it. */
 const EXPECTED = new Set([
@@ -23,6 +39,7 @@ const EXPECTED = new Set([
   'LibraryError',
   'DirectoryHeldError',
   'ListenError',
+  'ObserverError',
   'RecordedDataError',
   'ReplayError',
 ]);
@@ -64,7 +81,8 @@ async function runCommand(command: CliCommand, args: string[], terminal: Console
   const options = { ...command.options, help: { type: 'boolean', short: 'h' } as const };
   let parsed;
   try {
-    parsed = parseArgs({ args: spread(args, options), options, allowPositionals: true });
+    const full = args.map((arg) => withBareValue(arg, command.bare));
+    parsed = parseArgs({ args: spread(full, options), options, allowPositionals: true });
   } catch (error) {
     throw new UsageError(`${error instanceof Error ? error.message : String(error)}\n\n${help(command)}`, {
       cause: error,
@@ -78,6 +96,12 @@ async function runCommand(command: CliCommand, args: string[], terminal: Console
     Object.entries(parsed.values).map(([name, value]) => [name, Array.isArray(value) ? value.map(String) : value]),
   );
   return command.run({ values, positionals: parsed.positionals, env: process.env, console: terminal });
+}
+
+/** `--downgrade` means `--downgrade=approval` where an option has a value of its own. */
+function withBareValue(arg: string, bare: CliCommand['bare'] = {}): string {
+  const value = arg.startsWith('--') ? bare[arg.slice(2)] : undefined;
+  return value === undefined ? arg : `${arg}=${value}`;
 }
 
 /** `--train a b` means `--train a --train b` where the option may be given several times. */
@@ -110,7 +134,8 @@ function overview(): string {
 }
 
 function help(command: CliCommand): string {
-  const lines = Object.entries(command.help).map(([name, text]) => `  --${name.padEnd(9)} ${text}`);
+  const width = Math.max(9, ...Object.keys(command.help).map((name) => name.length));
+  const lines = Object.entries(command.help).map(([name, text]) => `  --${name.padEnd(width)} ${text}`);
   return `parallax ${command.name} ${command.usage}\n\n${command.summary}\n\n${lines.join('\n')}\n`;
 }
 

@@ -3,7 +3,7 @@ import type { Context } from 'hono';
 import type { Clock } from '../lib/clock.js';
 import type { Principal } from '../model/principal.js';
 import type { ByteBudget } from './byte-budget.js';
-import type { Checker, CommandBoard, IncidentBoard, Intake, Journal, StatusBoard } from './port.js';
+import type { AgentBoard, Checker, CommandBoard, IncidentBoard, Intake, Journal, StatusBoard } from './port.js';
 
 /** What hono carries along with a request. */
 export interface Env {
@@ -30,6 +30,7 @@ export interface ApiPorts {
   checker: Checker;
   incidents: IncidentBoard;
   commands: CommandBoard;
+  agents: AgentBoard;
   journal: Journal;
   status: StatusBoard;
   clock: Clock;

@@ -7,7 +7,8 @@ import { observationSchema, openApiDocument } from './openapi.js';
 import { ROUTES, type Access, type Route } from './roles.js';
 import { postCheck } from './routes/check.js';
 import { getCommandStream } from './routes/command-stream.js';
-import { getCommand, getCommands, postAcknowledgement, postContain, postLift } from './routes/commands.js';
+import { getCommand, getCommands, postAcknowledgement } from './routes/commands.js';
+import { postContain, postDecision, postLift } from './routes/containment.js';
 import { getIncident, getIncidents, postVerdict } from './routes/incidents.js';
 import { postCalibrate, postLearning } from './routes/learning.js';
 import { postObservations } from './routes/observations.js';
@@ -83,6 +84,8 @@ function handlersOf(deps: ApiDeps): Record<Route, Handler> {
     'GET /v1/commands/:id': getCommand(deps),
     'POST /v1/commands/:id/ack': postAcknowledgement(deps),
     'POST /v1/commands/:id/lift': postLift(deps),
+    'POST /v1/commands/:id/approve': postDecision(deps, 'approve'),
+    'POST /v1/commands/:id/reject': postDecision(deps, 'reject'),
     'POST /v1/contain': postContain(deps),
     'GET /v1/incidents': getIncidents(deps),
     'GET /v1/incidents/:id': getIncident(deps),

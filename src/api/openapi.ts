@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { acknowledgementSchema, checkAnswerSchema, checkRequestSchema, wireObservationSchema } from '../model/wire.js';
 import { ROUTES, type Route } from './roles.js';
-import { containSchema, liftSchema } from './routes/commands.js';
+import { containSchema, decisionSchema, liftSchema } from './routes/containment.js';
 import { verdictSchema } from './routes/incidents.js';
 import { learningSchema } from './routes/learning.js';
 
@@ -37,7 +37,13 @@ const OPERATIONS: Record<Route, Operation> = {
   'GET /v1/commands/:id': { summary: 'One command' },
   'POST /v1/commands/:id/ack': { summary: 'A gateway says what it now enforces', body: acknowledgementSchema },
   'POST /v1/commands/:id/lift': { summary: 'Take a containment back', body: liftSchema },
-  'POST /v1/contain': { summary: 'Contain an agent by hand', body: containSchema },
+  'POST /v1/commands/:id/approve': { summary: 'Send a proposed command', body: decisionSchema },
+  'POST /v1/commands/:id/reject': { summary: 'Reject a proposed command', body: decisionSchema },
+  'POST /v1/contain': {
+    summary: 'Contain an agent by hand',
+    body: containSchema,
+    answer: z.object({ recorded: z.literal(true), commandId: z.string() }),
+  },
   'GET /v1/incidents': { summary: 'Incidents (status, agentId, limit)' },
   'GET /v1/incidents/:id': { summary: 'One incident with its explanation' },
   'POST /v1/incidents/:id/verdict': { summary: 'Say what an incident was', body: verdictSchema },

@@ -54,6 +54,12 @@ export interface CommandBoard {
   readonly oldestSequence: number;
 }
 
+/** Which agents there are. */
+export interface AgentBoard {
+  /** Whether anything was ever observed of the agent. */
+  knows(tenant: string, agentId: string): boolean;
+}
+
 /** Writes records that people and gateways cause. Resolves when the log has committed them. */
 export interface Journal {
   acknowledge(ack: Acknowledgement): Promise<void>;
@@ -64,6 +70,9 @@ export interface Journal {
 
 /** What `/healthz` and `/v1/status` show. */
 export interface StatusBoard {
-  status(): Record<string, unknown>;
+  /** Counters of the whole install only to who oversees it; to others what concerns their own tenant. */
+  status(principal: Principal): Record<string, unknown>;
+  /** Whether somebody may see the counters of the whole install, which other tenants' traffic moves too. */
+  oversees(principal: Principal): boolean;
   ready(): boolean;
 }

@@ -24,6 +24,8 @@ export const ROUTES = {
   'GET /v1/commands/:id': ['gateway', ...VIEWERS],
   'POST /v1/commands/:id/ack': ['gateway'],
   'POST /v1/commands/:id/lift': RESPONDERS,
+  'POST /v1/commands/:id/approve': RESPONDERS,
+  'POST /v1/commands/:id/reject': RESPONDERS,
   'POST /v1/contain': RESPONDERS,
   'GET /v1/incidents': VIEWERS,
   'GET /v1/incidents/:id': VIEWERS,

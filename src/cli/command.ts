@@ -23,6 +23,8 @@ export interface CliCommand {
   usage: string;
   summary: string;
   options: NonNullable<ParseArgsConfig['options']>;
+  /** Values that options have when they are given without one. */
+  bare?: Readonly<Record<string, string>>;
   /** One line per option, for the help. */
   help: Record<string, string>;
   /** @returns the exit code */

@@ -160,7 +160,12 @@ export async function startApi(
       order: async (order) => void journal.orders.push(order),
       activate: async (activation) => void journal.activations.push(activation),
     },
-    status: { status: () => ({ mode: 'observe' }), ready: () => true },
+    agents: { knows: (_, agentId) => agentId.startsWith('agent-') },
+    status: {
+      status: () => ({ mode: 'observe' }),
+      oversees: ({ tenant }) => tenant === 'default',
+      ready: () => true,
+    },
   };
   const keys = loadKeys(
     KEYS.map(({ id, role, change: k }) => ({

@@ -1,7 +1,4 @@
-import { z } from 'zod';
-import { COMMAND_ACTIONS, type Command } from '../../model/command.js';
-import type { OperatorOrder } from '../../model/log-record.js';
-import { mayActFor } from '../../model/principal.js';
+import type { Command } from '../../model/command.js';
 import { acknowledgementSchema, MAX_NAME_CHARS } from '../../model/wire.js';
 import { maySeeCommand } from '../command-view.js';
 import type { ApiContext, ApiDeps } from '../context.js';
@@ -9,17 +6,8 @@ import { ApiError } from '../errors.js';
 import { boardLimit, listLimit } from '../query.js';
 import { readJson } from '../read-body.js';
 
-const name = z.string().min(1).max(MAX_NAME_CHARS);
-const reason = z.string().min(1).max(1024);
-
-export const liftSchema = z.strictObject({ reason });
-export const containSchema = z.discriminatedUnion('action', [
-  z.strictObject({ action: z.literal('revoke-session'), agentId: name, sessionId: name, reason }),
-  z.strictObject({ action: z.literal('freeze-tool'), agentId: name, tool: name, reason }),
-]);
-
 /** Largest body of the routes for people. */
-const SMALL_BODY_BYTES = 64 * 1024;
+export const SMALL_BODY_BYTES = 64 * 1024;
 
 /** `GET /v1/commands`. */
 export function getCommands({ ports }: ApiDeps) {
@@ -55,49 +43,8 @@ export function postAcknowledgement(deps: ApiDeps) {
   };
 }
 
-/** `POST /v1/commands/:id/lift`: a person takes a containment back. */
-export function postLift(deps: ApiDeps) {
-  const { ports, budget } = deps;
-  return async (c: ApiContext): Promise<Response> => {
-    const command = visibleCommand(c, deps);
-    const body = await readJson(c.env.incoming, { maxBytes: SMALL_BODY_BYTES, budget }, liftSchema);
-    await ports.journal.order({
-      time: ports.clock.now(),
-      tenant: command.tenant,
-      order: 'lift',
-      commandId: command.id,
-      by: c.var.principal.id,
-      reason: body.reason,
-    });
-    return c.json({ recorded: true }, 202);
-  };
-}
-
-/** `POST /v1/contain`: a person contains an agent by hand. */
-export function postContain({ ports, budget }: ApiDeps) {
-  return async (c: ApiContext): Promise<Response> => {
-    const { principal } = c.var;
-    const body = await readJson(c.env.incoming, { maxBytes: SMALL_BODY_BYTES, budget }, containSchema);
-    if (!mayActFor(principal, body.agentId)) {
-      throw new ApiError(403, 'forbidden', 'this key is not bound to this agent', {
-        field: 'agentId',
-        fix: `use a responder key that is bound to it; the actions are ${COMMAND_ACTIONS.join(', ')}`,
-      });
-    }
-    const order: OperatorOrder = {
-      time: ports.clock.now(),
-      tenant: principal.tenant,
-      order: 'contain',
-      by: principal.id,
-      ...body,
-    };
-    await ports.journal.order(order);
-    return c.json({ recorded: true }, 202);
-  };
-}
-
 /** The command that the path names. One that the key may not see is answered like one that does not exist. */
-function visibleCommand(c: ApiContext, { ports }: ApiDeps): Command {
+export function visibleCommand(c: ApiContext, { ports }: ApiDeps): Command {
   const { principal } = c.var;
   const command = ports.commands.get(principal.tenant, (c.req.param('id') ?? '').slice(0, MAX_NAME_CHARS));
   if (command === undefined || !maySeeCommand(principal, command)) {

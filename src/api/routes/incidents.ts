@@ -49,6 +49,11 @@ export function postVerdict(deps: ApiDeps) {
   return async (c: ApiContext): Promise<Response> => {
     const incident = visibleIncident(c, deps);
     const body = await readJson(c.env.incoming, { maxBytes: SMALL_BODY_BYTES, budget }, verdictSchema);
+    if (incident.status === 'closed') {
+      throw new ApiError(409, 'conflict', 'the incident is closed already; its verdict stands', {
+        fix: 'see who closed it with GET /v1/incidents/{id}',
+      });
+    }
     const verdict: Verdict = {
       time: ports.clock.now(),
       tenant: incident.tenant,
