@@ -109,6 +109,7 @@ function assessments(): Assessment[] {
         lastReasoningAgeMs: 0,
         distinctTools: 1,
       },
+      governance: undefined,
       emitters: ['gateway'],
       evidenceIds: [`obs-${i}`],
       baselineVersion: 1,

@@ -11,6 +11,7 @@ import { Correlator } from './correlate/correlator.js';
 import { FiredMemory } from './detect/fired-memory.js';
 import { loadDetectors } from './detect/loader.js';
 import { IndexedDetectorRunner } from './detect/runner.js';
+import { Entitlements } from './governance/entitlements.js';
 import { loadLibrary } from './governance/library-loader.js';
 import type { ReferenceLibrary } from './governance/reference-library.js';
 import { EventTimeJoin } from './join/event-time-join.js';
@@ -73,6 +74,7 @@ export interface Core {
   scoring: Scoring;
   baselines: BaselineRegistry;
   /** Classes of agents, what is expected of them, and the tools inventory. */
+  entitlements: Entitlements;
   library: ReferenceLibrary;
   detectors: IndexedDetectorRunner;
   join: EventTimeJoin;
@@ -122,6 +124,13 @@ export function openCore(options: CoreOptions): Core {
     load,
     entries: (prefix) => store.entries(prefix),
   });
+  const entitlements = new Entitlements({
+    library,
+    maxAgents: config.detection.maxAgents,
+    load,
+    entries: (prefix) => store.entries(prefix),
+  });
+  entitlements.restore();
   baselines.restore();
 
   const fired = new FiredTable();
@@ -177,6 +186,7 @@ export function openCore(options: CoreOptions): Core {
   const scoring = new Scoring({
     log,
     store,
+    entitlements,
     join: join_,
     baselines,
     detectors,
@@ -214,6 +224,7 @@ export function openCore(options: CoreOptions): Core {
     intake,
     checker,
     scoring,
+    entitlements,
     baselines,
     library,
     detectors,

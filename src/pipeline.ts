@@ -5,6 +5,7 @@ import { sessionOutcome } from './correlate/session-outcome.js';
 import type { IndexedDetectorRunner } from './detect/runner.js';
 import type { EventTimeJoin } from './join/event-time-join.js';
 import type { ClosedSession, JoinInput, JoinOutput } from './join/port.js';
+import type { Entitlements } from './governance/entitlements.js';
 import { joinWindows } from './join/window-join.js';
 import type { Clock } from './lib/clock.js';
 import { encodeState } from './lib/state-table.js';
@@ -55,6 +56,7 @@ export interface ScoringParts {
   baselines: BaselineRegistry;
   detectors: IndexedDetectorRunner;
   correlator: Correlator;
+  entitlements: Entitlements;
   responder: Responder;
   clock: Clock;
   mode: 'observe' | 'act';
@@ -210,9 +212,9 @@ export class Scoring {
   }
 
   #observe(observation: Observation, position: number): void {
-    const { baselines, detectors, responder } = this.#parts;
+    const { baselines, detectors, entitlements, responder } = this.#parts;
     this.#counters.observations++;
-    const assessment = baselines.assess(observation);
+    const assessment = baselines.assess(observation, entitlements.at(observation));
     if (observation.kind === 'tool_attempt' || observation.kind === 'tool_call') {
       assessment.session.contained = this.#isContained(observation);
     }
@@ -231,6 +233,7 @@ export class Scoring {
     this.#answer(observation);
     this.#parts.seen?.(observation, correlation.riskNats);
     this.#parts.scored?.({
+    entitlements.apply(observation);
       observation,
       signals,
       callNats: assessment.measures.get('combined')?.nats,
@@ -386,7 +389,7 @@ export class Scoring {
 
   /** What changed since the last checkpoint. */
   #drain(): Pick<StateCommit, 'puts' | 'deletes' | 'effects'> {
-    const { join, baselines, correlator, responder, drainMore } = this.#parts;
+    const { join, baselines, entitlements, correlator, responder, drainMore } = this.#parts;
     const changes = join.drainChanges();
     const puts = changes.puts.map(({ key, value }) => ({ key, value: encodeState(value) }));
     puts.push({ key: NOW_KEY, value: new TextEncoder().encode(String(this.#now)) });
@@ -415,3 +418,4 @@ function subjectOf(of: { tenant: string; agentId: string; sessionId?: string }):
   const { tenant, agentId, sessionId } = of;
   return sessionId === undefined ? { tenant, agentId } : { tenant, agentId, sessionId };
 }
+    entitlements.drain(puts, deletes);

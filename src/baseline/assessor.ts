@@ -1,4 +1,5 @@
 import type { Assessment } from '../detect/port.js';
+import type { GovernanceFacts } from '../governance/port.js';
 import type { Observation } from '../model/observation.js';
 import type { AgentBaseline } from './agent-baseline.js';
 import type { Agents } from './agents.js';
@@ -6,6 +7,7 @@ import { riskTerms } from './evidence.js';
 import { RequestExpectation } from './expectation.js';
 import type { FactReader } from './fact-reader.js';
 import type { CallFact } from './facts.js';
+import { dampMeasures, dampNovelty, noteInTerms } from './grant-damping.js';
 import { measureCall } from './ingredients.js';
 import { callMeasures } from './measures.js';
 import type { ToolExpectation } from './prior.js';
@@ -32,8 +34,11 @@ export class Assessor {
     this.#model = model;
   }
 
-  /** @param call the observation as a fact, where it is a call */
-  assess(observation: Observation, session: SessionState, call?: CallFact): Assessment {
+  /**
+   * @param call the observation as a fact, where it is a call
+   * @param governance what the agent is entitled to; an open learning window damps the novelty of the tool
+   */
+  assess(observation: Observation, session: SessionState, call?: CallFact, governance?: GovernanceFacts): Assessment {
     const own = this.#agents.read(observation.tenant, observation.agentId);
     const seen = call === undefined ? undefined : this.#seen(call, session);
     const assessment: Assessment = {
@@ -41,6 +46,7 @@ export class Assessor {
       measures: NO_MEASURES,
       terms: [],
       session: session.facts(observation, seen),
+      governance,
       emitters: [observation.principalId],
       evidenceIds: [observation.id],
       baselineVersion: own.version,
@@ -50,9 +56,12 @@ export class Assessor {
     const expectation = this.#expect(own, pool, session);
     const measuring = { own, pool, session: session.scoring, expectation };
     const x = measureCall(measuring, call);
-    const terms = riskTerms(x);
-    assessment.terms = terms;
-    assessment.measures = callMeasures(measuring, { call, x, terms });
+    const learning = governance?.learning;
+    const terms = riskTerms(learning === undefined ? x : dampNovelty(x));
+    const measures = callMeasures(measuring, { call, x, terms });
+    if (learning !== undefined) dampMeasures(measures, learning.note);
+    assessment.terms = learning === undefined ? terms : noteInTerms(terms, learning.note);
+    assessment.measures = measures;
     const source = session.scoring.findCall(call.targets[x.oddestTarget]?.sourceCall ?? 0);
     for (const { id, principalId } of [
       session.prompt,

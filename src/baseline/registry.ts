@@ -1,4 +1,5 @@
 import type { Assessment, Measure, WindowMeasures } from '../detect/port.js';
+import type { GovernanceFacts } from '../governance/port.js';
 import { decodeState, StateTable } from '../lib/state-table.js';
 import type { BaselineVersion } from '../model/baseline.js';
 import type { CallObservation, Observation } from '../model/observation.js';
@@ -102,9 +103,9 @@ export class BaselineRegistry {
    *
    * `session.contained` is false here: the caller knows and fills it in.
    */
-  assess(observation: Observation): Assessment {
+  assess(observation: Observation, governance?: GovernanceFacts): Assessment {
     const session = this.#sessions.find(observation) ?? newSession(observation);
-    const assessment = this.#assessor.assess(observation, session, this.#callOf(observation, session));
+    const assessment = this.#assessor.assess(observation, session, this.#callOf(observation, session), governance);
     if (this.#latest?.observation === observation) this.#latest.riskNats = sumOf(assessment.terms);
     return withHabits(assessment, session, this.#habits);
   }

@@ -1,3 +1,4 @@
+import type { GovernanceFacts } from '../governance/port.js';
 import type { RiskTerm } from '../model/incident.js';
 import type { Observation } from '../model/observation.js';
 import type { Signal } from '../model/signal.js';
@@ -26,6 +27,8 @@ export interface Assessment {
   /** Terms of the call's combined risk (nats); their sum is the raw risk. Empty for observations that are not calls. */
   terms: readonly RiskTerm[];
   session: SessionFacts;
+  /** What the agent is entitled to at this moment; undefined where nobody asked. */
+  governance: GovernanceFacts | undefined;
   /** Emitters whose observations the measures rest on, this observation's own first. */
   emitters: string[];
   evidenceIds: string[];

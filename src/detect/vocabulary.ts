@@ -1,7 +1,8 @@
 import { DECISIONS, EFFECTS, GOVERNANCE_KINDS, STREAMS, TIERS } from '../model/observation.js';
 import type { Observation } from '../model/observation.js';
 import type { Window, WindowCounts } from '../model/window.js';
-import type { Assessment, Measure, MeasureNames, SessionFacts } from './port.js';
+import { GOVERNANCE_VARIABLES } from './governance-variables.js';
+import type { Assessment, FinishedSubject, Measure, MeasureNames, SessionFacts } from './port.js';
 
 /** Kinds of observations that an event detector can listen to. */
 export const OBSERVATION_KINDS = [
@@ -259,7 +260,17 @@ function ofMetric(name: string): Variable<Assessment> {
 
 /** All that a condition of the event lane can read. */
 export function eventVariables(measures: MeasureNames, metrics: Iterable<string>): Variable<Assessment>[] {
-  return [...EVENT_VARIABLES, ...ofMeasures<Assessment>(measures), ...[...metrics].sort().map(ofMetric)];
+  return [
+    ...EVENT_VARIABLES,
+    ...GOVERNANCE_VARIABLES,
+    ...ofMeasures<Assessment>(measures),
+    ...[...metrics].sort().map(ofMetric),
+  ];
+}
+
+/** All that a condition of the session lane can read. */
+export function sessionVariables(measures: MeasureNames): Variable<FinishedSubject>[] {
+  return [...SESSION_VARIABLES, ...ofMeasures<FinishedSubject>(measures)];
 }
 
 /** All that a condition of the window lane can read. */

@@ -68,6 +68,7 @@ export function assess(
     measures: new Map(Object.entries(measures)),
     terms: [],
     session: { ...CALM_SESSION, ...session },
+    governance: undefined,
     emitters: [observation.principalId],
     evidenceIds: [observation.id],
     baselineVersion: 7,

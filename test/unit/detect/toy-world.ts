@@ -37,6 +37,7 @@ export class ToyWorld implements CaseWorld {
       measures: this.#measures(observation),
       terms: [],
       session: this.#session.sessionFacts(observation),
+      governance: undefined,
       emitters: [observation.principalId],
       evidenceIds: [observation.id],
       baselineVersion: 1,
