@@ -1,6 +1,7 @@
+import { CountTable } from '../lib/count-table.js';
 import type { Journal } from './journal.js';
 
-/** Plain form of a {@link CountMap}: keys and their counts, in the order they came. */
+/** Plain form of a {@link CountMap}: keys in ascending order and their counts. */
 export interface PlainCounts {
   keys: Uint32Array;
   counts: Uint32Array;
@@ -11,7 +12,7 @@ export interface PlainCounts {
  * gone. A full map ignores new keys and counts how often.
  */
 export class CountMap {
-  readonly #counts = new Map<number, number>();
+  readonly #counts = new CountTable();
   readonly #capacity: number;
   #total = 0;
   #ignored = 0;
@@ -35,34 +36,35 @@ export class CountMap {
   }
 
   get(key: number): number {
-    return this.#counts.get(key) ?? 0;
+    return this.#counts.get(key);
   }
 
   /** @returns whether the count changed: a full map takes no new key, and no count falls below zero */
   add(key: number, by: 1 | -1, journal?: Journal): boolean {
-    const before = this.#counts.get(key) ?? 0;
+    const before = this.#counts.get(key);
     if (before === 0 && (by < 0 || this.#counts.size >= this.#capacity)) {
       if (by > 0) this.#ignored++;
       return false;
     }
     journal?.count(this, key, before);
-    this.put(key, before + by);
+    this.#total += by;
+    this.#counts.set(key, before + by);
     return true;
   }
 
   /** Sets a count, also above the cap: only for taking changes back. */
   put(key: number, count: number): void {
-    this.#total += count - this.get(key);
-    if (count === 0) this.#counts.delete(key);
-    else this.#counts.set(key, count);
+    this.#total += count - this.#counts.get(key);
+    this.#counts.set(key, count);
   }
 
-  entries(): IterableIterator<[number, number]> {
+  /** In no particular order. */
+  entries(): Generator<[number, number]> {
     return this.#counts.entries();
   }
 
   toPlain(): PlainCounts {
-    return { keys: Uint32Array.from(this.#counts.keys()), counts: Uint32Array.from(this.#counts.values()) };
+    return this.#counts.toSorted();
   }
 
   static fromPlain({ keys, counts }: PlainCounts, capacity: number): CountMap {

@@ -124,19 +124,8 @@ export class RequestExpectation {
 
   /** Single words first (each by its distinct requests), then similar requests, which weigh more. */
   #delegation(): number {
-    const requests = this.#pool.requests;
-    let seen = 0;
-    let all = 0;
-    for (const word of this.#session.intent) {
-      const list = requests.withWord(word);
-      if (list.length === 0 || list.length > 0.5 * requests.size) continue;
-      for (const { writeTargets, readTargets } of list) {
-        if (writeTargets === 0) continue;
-        seen += readTargets / writeTargets / list.length;
-        all += 1 / list.length;
-      }
-    }
-    let rate = (NEIGHBOUR_PRIOR * (seen + 0.8)) / (all + 2);
+    const { sum, weight } = this.#pool.requests.index.sumByWord(this.#session.intent, delegatedShare);
+    let rate = (NEIGHBOUR_PRIOR * (sum + 0.8)) / (weight + 2);
     let n = NEIGHBOUR_PRIOR;
     for (const { request, weight } of this.#neighbours) {
       if (request.writeTargets === 0) continue;
@@ -154,34 +143,20 @@ function findNeighbours(
   pool: RequestMemory,
   words: Iterable<number>,
 ): { neighbours: Neighbour[]; best: number } {
-  const overlap = new Map<KnownRequest, number>();
-  let mass = 0;
-  for (const word of words) {
-    const known = pool.withWord(word);
-    const information = informationOf(pool, word);
-    mass += information;
-    // A word of half of all requests finds nothing, and would cost the most.
-    if (known.length > 0.5 * pool.size + 4) continue;
-    for (const request of known) overlap.set(request, (overlap.get(request) ?? 0) + information);
-  }
   const found: Neighbour[] = [];
   let best = 0;
-  for (const [request, shared] of overlap) {
-    if (shared < MIN_OVERLAP * mass) continue;
-    let other = 0;
-    for (const word of request.words) other += informationOf(pool, word);
-    const similarity = Math.min(1, shared / Math.sqrt(mass * other + 1e-9));
+  pool.index.search(words, MIN_OVERLAP, (request, similarity) => {
     const mine = own.get(request.key);
     found.push({ request: mine ?? request, weight: kernel(similarity) * (mine === undefined ? FOREIGN_WEIGHT : 1) });
     best = Math.max(best, mine === undefined ? similarity * FOREIGN_SIMILARITY : similarity);
-  }
+  });
   found.sort((a, b) => b.weight - a.weight || a.request.key - b.request.key);
   return { neighbours: found.slice(0, MAX_NEIGHBOURS), best };
 }
 
-/** How much a word tells: inverse document frequency over the pool's distinct requests, nats. */
-function informationOf(pool: RequestMemory, word: number): number {
-  return Math.log((pool.size + 1) / (pool.withWord(word).length + 0.5));
+/** Share of a request's write targets that came from what was read; NaN where it wrote nothing. */
+function delegatedShare({ writeTargets, readTargets }: KnownRequest): number {
+  return writeTargets === 0 ? Number.NaN : readTargets / writeTargets;
 }
 
 /** Weight by similarity (0 to 1): an identical request counts like dozens of vaguely similar ones. */

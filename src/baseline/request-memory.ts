@@ -2,6 +2,7 @@ import { CountMap, type PlainCounts } from './count-map.js';
 import type { SessionRecord } from './facts.js';
 import type { Journal } from './journal.js';
 import { isWrite, mix, originClass, toolKey, withClass } from './keys.js';
+import { RequestIndex } from './request-index.js';
 import { requestKeyOf } from './scoring-state.js';
 
 const MAX_COUNTS_OF_REQUEST = 2_048;
@@ -10,7 +11,7 @@ const MAX_COUNTS_OF_REQUEST = 2_048;
 export interface KnownRequest {
   readonly key: number;
   /** In ascending order, so that sums over them do not depend on who came first. */
-  readonly words: readonly number[];
+  readonly words: Uint32Array;
   sessions: number;
   /**
    * Sessions by tool (`toolKey`), by (kind, value) and by word given to a tool (`wordKey`); distinct targets by place
@@ -24,12 +25,15 @@ export interface KnownRequest {
   learnedAt: number;
 }
 
-export type PlainRequest = Omit<KnownRequest, 'counts' | 'words'> & { words: Uint32Array; counts: PlainCounts };
+export type PlainRequest = Omit<KnownRequest, 'counts'> & { counts: PlainCounts };
 
-/** Distinct requests with an index by word. Where it is full, the request not learned for the longest time goes. */
+/**
+ * Distinct requests. Where it is full, the request not learned for the longest time goes. The index by word is made
+ * when it is first asked for: only a pool's is.
+ */
 export class RequestMemory {
   readonly #requests = new Map<number, KnownRequest>();
-  readonly #byWord = new Map<number, KnownRequest[]>();
+  #index: RequestIndex | undefined;
   readonly #capacity: number;
   #evicted = 0;
 
@@ -50,14 +54,21 @@ export class RequestMemory {
     return this.#requests.get(key);
   }
 
-  /** In ascending order of their keys. */
-  withWord(word: number): readonly KnownRequest[] {
-    return this.#byWord.get(word) ?? NONE;
+  get index(): RequestIndex {
+    if (this.#index === undefined) {
+      this.#index = new RequestIndex();
+      for (const known of this.#requests.values()) this.#index.insert(known);
+    }
+    return this.#index;
   }
 
   /** Words and the number of distinct requests that have them. */
-  *words(): Generator<[number, number]> {
-    for (const [word, list] of this.#byWord) yield [word, list.length];
+  words(): Map<number, number> {
+    const requests = new Map<number, number>();
+    for (const { words } of this.#requests.values()) {
+      for (const word of words) requests.set(word, (requests.get(word) ?? 0) + 1);
+    }
+    return requests;
   }
 
   /** @param now learned sessions of the baseline: what "least recently" is measured by */
@@ -69,7 +80,7 @@ export class RequestMemory {
       if (this.#requests.size >= this.#capacity) this.#evictOldest(journal);
       known = {
         key,
-        words: [...record.intent].sort((a, b) => a - b),
+        words: Uint32Array.from(record.intent).sort(),
         sessions: 0,
         counts: new CountMap(MAX_COUNTS_OF_REQUEST),
         writeTargets: 0,
@@ -105,28 +116,13 @@ export class RequestMemory {
   /** Takes a request out of sight, for as long as the journal holds it. */
   remove(known: KnownRequest, journal?: Journal): void {
     if (!this.#requests.delete(known.key)) return;
-    for (const word of known.words) {
-      const list = this.#byWord.get(word);
-      const at = list?.indexOf(known) ?? -1;
-      if (list === undefined || at < 0) continue;
-      list.splice(at, 1);
-      if (list.length === 0) this.#byWord.delete(word);
-    }
+    this.#index?.remove(known);
     journal?.step(() => this.#insert(known));
   }
 
   #insert(known: KnownRequest): void {
     this.#requests.set(known.key, known);
-    for (const word of known.words) {
-      const list = this.#byWord.get(word);
-      if (list === undefined) {
-        this.#byWord.set(word, [known]);
-        continue;
-      }
-      let at = list.length;
-      while (at > 0 && (list[at - 1]?.key ?? 0) > known.key) at--;
-      list.splice(at, 0, known);
-    }
+    this.#index?.insert(known);
   }
 
   #evictOldest(journal?: Journal): void {
@@ -146,7 +142,6 @@ export class RequestMemory {
   toPlain(): PlainRequest[] {
     return [...this.#requests.values()].map((known) => ({
       ...known,
-      words: Uint32Array.from(known.words),
       counts: known.counts.toPlain(),
     }));
   }
@@ -156,12 +151,11 @@ export class RequestMemory {
     for (const request of plain) {
       memory.#insert({
         ...request,
-        words: [...request.words],
+        // A view of what was decoded would keep all of it.
+        words: request.words.slice(),
         counts: CountMap.fromPlain(request.counts, MAX_COUNTS_OF_REQUEST),
       });
     }
     return memory;
   }
 }
-
-const NONE: readonly KnownRequest[] = [];

@@ -153,7 +153,7 @@ describe('AgentBaseline', () => {
       names: [],
     });
     for (const word of [1, 2, 1, 3]) baseline.learn(asked(word), 1);
-    expect([1, 2, 3].map((word) => baseline.requests.withWord(word).length)).toEqual([1, 0, 1]);
+    expect([1, 2, 3].map((word) => baseline.requests.index.withWord(word).length)).toEqual([1, 0, 1]);
     expect(baseline.requests.evicted).toBe(1);
   });
 });
