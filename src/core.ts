@@ -8,7 +8,7 @@ import { ConfigError, type Config } from './config.js';
 import { AgentView } from './correlate/agent-view.js';
 import { IncidentView } from './correlate/incident-view.js';
 import { Correlator } from './correlate/correlator.js';
-import { FiredMemory } from './detect/fired-memory.js';
+import { DetectorMemory } from './detect/detector-memory.js';
 import { loadDetectors } from './detect/loader.js';
 import { IndexedDetectorRunner } from './detect/runner.js';
 import { Entitlements } from './governance/entitlements.js';
@@ -17,7 +17,7 @@ import type { ReferenceLibrary } from './governance/reference-library.js';
 import { EventTimeJoin } from './join/event-time-join.js';
 import type { Clock } from './lib/clock.js';
 import { packageRoot } from './lib/package-root.js';
-import { decodeState, encodeState } from './lib/state-table.js';
+import { decodeState } from './lib/state-table.js';
 import { EmbeddedEnvironment } from './log/embedded-environment.js';
 import { EmbeddedLog } from './log/embedded-log.js';
 import { EmbeddedScoringStore } from './log/embedded-scoring-store.js';
@@ -42,7 +42,6 @@ const SLICE_RECORDS = 256;
 const SESSION_ROOM = 1.25;
 const MAX_INCIDENTS = 10_000;
 const MAX_COMMANDS = 20_000;
-const FIRED_PREFIX = 'fired/';
 
 export interface CoreOptions {
   config: Config;
@@ -74,8 +73,8 @@ export interface Core {
   scoring: Scoring;
   baselines: BaselineRegistry;
   /** Classes of agents, what is expected of them, and the tools inventory. */
-  entitlements: Entitlements;
   library: ReferenceLibrary;
+  entitlements: Entitlements;
   detectors: IndexedDetectorRunner;
   join: EventTimeJoin;
   incidents: IncidentView;
@@ -124,6 +123,7 @@ export function openCore(options: CoreOptions): Core {
     load,
     entries: (prefix) => store.entries(prefix),
   });
+  baselines.restore();
   const entitlements = new Entitlements({
     library,
     maxAgents: config.detection.maxAgents,
@@ -131,14 +131,12 @@ export function openCore(options: CoreOptions): Core {
     entries: (prefix) => store.entries(prefix),
   });
   entitlements.restore();
-  baselines.restore();
 
-  const fired = new FiredTable();
-  const firedMemory = new FiredMemory(undefined, fired);
-  firedMemory.restore(stored(FIRED_PREFIX).map(({ value }) => value as { key: string; sequence: number }));
+  const memory = new DetectorMemory();
+  memory.restore((prefix) => store.entries(prefix));
   const detectors = new IndexedDetectorRunner({
     set: detectorSet,
-    fired: firedMemory,
+    memory,
     onFailure: (detectorId, error, disabled) =>
       notice('a detector failed', { detectorId, error: String(error), disabled }),
   });
@@ -186,9 +184,9 @@ export function openCore(options: CoreOptions): Core {
   const scoring = new Scoring({
     log,
     store,
-    entitlements,
     join: join_,
     baselines,
+    entitlements,
     detectors,
     correlator,
     responder,
@@ -205,7 +203,7 @@ export function openCore(options: CoreOptions): Core {
       commandView.apply(entries);
       options.committed?.(entries);
     },
-    drainMore: (puts, deletes) => fired.drain(puts, deletes),
+    drainMore: (puts, deletes) => memory.drain(puts, deletes),
     notice,
     seen: (observation, riskNats) => agentView.note(observation, riskNats),
     ...(options.scored === undefined ? {} : { scored: options.scored }),
@@ -224,9 +222,9 @@ export function openCore(options: CoreOptions): Core {
     intake,
     checker,
     scoring,
-    entitlements,
     baselines,
     library,
+    entitlements,
     detectors,
     join: join_,
     incidents: incidentView,
@@ -274,26 +272,4 @@ function timelineAt(log: EmbeddedLog, position: number) {
   if (entry === undefined || entry.type !== 'observation') return [];
   const record = decodeRecord(entry);
   return record.type === 'observation' ? [timelineEntry(record.value)] : [];
-}
-
-/** Keeps what detectors remember having fired beside the rest of the scoring state, one key per sequence number. */
-class FiredTable {
-  readonly #added = new Map<number, string>();
-  readonly #forgotten = new Set<number>();
-
-  added(key: string, sequence: number): void {
-    this.#added.set(sequence, key);
-  }
-
-  forgotten(_key: string, sequence: number): void {
-    if (!this.#added.delete(sequence)) this.#forgotten.add(sequence);
-  }
-
-  drain(puts: { key: string; value: Uint8Array }[], deletes: string[]): void {
-    for (const [sequence, key] of this.#added)
-      puts.push({ key: FIRED_PREFIX + sequence, value: encodeState({ key, sequence }) });
-    for (const sequence of this.#forgotten) deletes.push(FIRED_PREFIX + sequence);
-    this.#added.clear();
-    this.#forgotten.clear();
-  }
 }

@@ -1,11 +1,13 @@
 import { Subject as Pushes } from 'rxjs';
 import type { BaselineRegistry } from './baseline/registry.js';
-import type { Correlator, Subject } from './correlate/correlator.js';
+import type { Correlator, Evidence, Subject } from './correlate/correlator.js';
 import { sessionOutcome } from './correlate/session-outcome.js';
+import { FALSE_ALARM_EVERY } from './baseline/drift.js';
+import type { FinishedSubject } from './detect/port.js';
 import type { IndexedDetectorRunner } from './detect/runner.js';
+import type { Entitlements } from './governance/entitlements.js';
 import type { EventTimeJoin } from './join/event-time-join.js';
 import type { ClosedSession, JoinInput, JoinOutput } from './join/port.js';
-import type { Entitlements } from './governance/entitlements.js';
 import { joinWindows } from './join/window-join.js';
 import type { Clock } from './lib/clock.js';
 import { encodeState } from './lib/state-table.js';
@@ -54,9 +56,9 @@ export interface ScoringParts {
   store: ScoringStore;
   join: EventTimeJoin;
   baselines: BaselineRegistry;
+  entitlements: Entitlements;
   detectors: IndexedDetectorRunner;
   correlator: Correlator;
-  entitlements: Entitlements;
   responder: Responder;
   clock: Clock;
   mode: 'observe' | 'act';
@@ -81,6 +83,7 @@ export interface ScoringParts {
   seen?: (observation: Observation, riskNats: number) => void;
   scored?: (result: Scored) => void;
   windowScored?: (window: Window, signals: Signal[], openedIncident: Incident | undefined) => void;
+  sessionScored?: (finished: FinishedSubject, signals: Signal[]) => void;
 }
 
 /** Running totals since the start. */
@@ -230,10 +233,10 @@ export class Scoring {
     });
     if (observation.kind === 'tool_call') this.#emit(responder.onCall(observation, this.#now));
     baselines.apply(observation);
+    entitlements.apply(observation);
     this.#answer(observation);
     this.#parts.seen?.(observation, correlation.riskNats);
     this.#parts.scored?.({
-    entitlements.apply(observation);
       observation,
       signals,
       callNats: assessment.measures.get('combined')?.nats,
@@ -260,14 +263,15 @@ export class Scoring {
   }
 
   /** Evidence -> risk -> incident -> commands. */
-  #correlate(evidence: Omit<Parameters<Correlator['observe']>[0], 'threshold'>) {
+  #correlate(evidence: Omit<Evidence, 'threshold'> & Partial<Pick<Evidence, 'threshold'>>) {
     const { baselines, correlator, responder, freezeWindowMs } = this.#parts;
     const { tenant, agentId } = evidence.subject;
     this.#counters.signals += evidence.signals.length;
     this.#emit(evidence.signals.map((value) => ({ type: 'signal', value })));
     // An operator vouches for this traffic: it is learned from and raises nothing.
     if (baselines.learning(tenant) === 'vouched') return { riskNats: 0, opened: false, incident: undefined };
-    const correlation = correlator.observe({ ...evidence, threshold: baselines.threshold(tenant, agentId) });
+    const threshold = evidence.threshold ?? baselines.threshold(tenant, agentId);
+    const correlation = correlator.observe({ ...evidence, threshold });
     const { incident, opened } = correlation;
     if (incident === undefined) return { ...correlation, incident: undefined };
     if (opened) this.#counters.incidents++;
@@ -302,28 +306,57 @@ export class Scoring {
   }
 
   #closeSession(closed: ClosedSession): void {
-    const { baselines, correlator, notice } = this.#parts;
+    const { baselines, correlator, detectors, notice } = this.#parts;
     const subject = subjectOf(closed);
     const risk = correlator.riskOf(subject);
     const incident = risk === undefined ? undefined : correlator.incident(closed.tenant, risk.incidentId);
     const outcome = sessionOutcome(risk?.incidentId ?? '', incident);
     const result = baselines.closeSession(subject, outcome, { extraNats: risk?.peakStreamNats ?? 0, nowMs: this.#now });
     correlator.forget(subject);
+    detectors.sessionClosed(subject);
     if (typeof outcome === 'object') this.#counters.sessionsQuarantined++;
     if (result.learned) {
       this.#counters.sessionsLearned++;
       if (result.agentSessions % PUBLISH_EVERY === 0) this.#publish(closed.tenant, closed.agentId, closed.lastTime);
     }
+    if (result.finished !== undefined) this.#session({ ...closed, ...result.finished });
     if (result.calibrated)
       notice('thresholds calibrated', { tenant: closed.tenant, promise: baselines.promise(closed.tenant) });
   }
 
+  /**
+   * What a finished session says about its agent. A sequential test over sessions has a false-alarm rate of its own:
+   * what it finds is weighed by that, not by the threshold of single sessions.
+   */
+  #session(finished: FinishedSubject): void {
+    const { detectors, correlator } = this.#parts;
+    const signals = detectors.session(finished);
+    this.#parts.sessionScored?.(finished, signals);
+    if (signals.length === 0) return;
+    const subject = { tenant: finished.tenant, agentId: finished.agentId };
+    const held = correlator.riskOf(subject);
+    // Judged already: the next finding is a new one, however strong the last was.
+    if (held !== undefined && correlator.incident(subject.tenant, held.incidentId)?.status === 'closed') {
+      correlator.forget(subject);
+    }
+    const counted = signals.filter(({ shadow }) => !shadow);
+    this.#correlate({
+      subject,
+      causeId: signals[0]?.causeId ?? '',
+      time: finished.lastTime,
+      callTerms: counted.map(({ detectorId, nats }) => ({ label: detectorId, nats })),
+      signals,
+      threshold: ACROSS_SESSIONS,
+    });
+  }
+
   /** A record came after its session had closed: it was scored, but nothing may stay open that nobody would close. */
   #forgetAfterlife(observation: Observation): void {
-    const { baselines, correlator } = this.#parts;
+    const { baselines, correlator, detectors } = this.#parts;
     const subject = subjectOf(observation);
     baselines.closeSession(subject, 'discard', { extraNats: 0, nowMs: this.#now });
     correlator.forget(subject);
+    detectors.sessionClosed(subject);
   }
 
   /** @param time event time, epoch ms */
@@ -395,6 +428,7 @@ export class Scoring {
     puts.push({ key: NOW_KEY, value: new TextEncoder().encode(String(this.#now)) });
     const deletes = changes.deletes;
     baselines.drain(puts, deletes);
+    entitlements.drain(puts, deletes);
     correlator.drain(puts, deletes);
     responder.drain(puts, deletes);
     drainMore(puts, deletes);
@@ -405,6 +439,12 @@ export class Scoring {
   }
 }
 
+/** Just below what an alarm of the test across sessions weighs. */
+const ACROSS_SESSIONS = {
+  nats: Math.log(FALSE_ALARM_EVERY) - 0.01,
+  budget: 1 / FALSE_ALARM_EVERY,
+  groups: FALSE_ALARM_EVERY,
+};
 const NOW_KEY = 'scoring/now';
 /** Flagged sessions that nobody judged for this long are dropped and learning goes on without them. */
 const QUARANTINE_MS = 14 * 24 * 60 * 60_000;
@@ -418,4 +458,3 @@ function subjectOf(of: { tenant: string; agentId: string; sessionId?: string }):
   const { tenant, agentId, sessionId } = of;
   return sessionId === undefined ? { tenant, agentId } : { tenant, agentId, sessionId };
 }
-    entitlements.drain(puts, deletes);

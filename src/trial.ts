@@ -34,7 +34,9 @@ export interface Trial {
   close: () => Promise<void>;
 }
 
-export interface TrialOptions extends Partial<Pick<CoreOptions, 'scored' | 'windowScored' | 'committed' | 'notice'>> {
+export interface TrialOptions extends Partial<
+  Pick<CoreOptions, 'scored' | 'windowScored' | 'sessionScored' | 'committed' | 'notice'>
+> {
   /** Settings over the defaults; the data directory is the trial's own. */
   config?: Config;
   /** Epoch ms of processing time at the start; the present when left out. */
@@ -55,6 +57,7 @@ export function openTrial(options: TrialOptions = {}): Trial {
     },
     ...(options.scored === undefined ? {} : { scored: options.scored }),
     ...(options.windowScored === undefined ? {} : { windowScored: options.windowScored }),
+    ...(options.sessionScored === undefined ? {} : { sessionScored: options.sessionScored }),
     ...(options.committed === undefined ? {} : { committed: options.committed }),
   });
   const settled = async () => {
@@ -96,6 +99,7 @@ export async function openCaseWorld(config: Config): Promise<CaseWorld> {
     config,
     scored: ({ signals }) => raised.push(...signals),
     windowScored: (_window, signals) => raised.push(...signals),
+    sessionScored: (_finished, signals) => raised.push(...signals),
   });
   const log = async (step: CaseStep): Promise<void> => {
     if ('record' in step) {
@@ -117,9 +121,9 @@ export async function openCaseWorld(config: Config): Promise<CaseWorld> {
     return raised;
   };
   return {
-    learn: async (session) => {
+    learn: async (session, isWatched) => {
       // All cases start cold, and what they learn from is clean by definition.
-      await trial.activate('learning', 'vouched');
+      if (!isWatched) await trial.activate('learning', 'vouched');
       // All at once: they share commits, and the log keeps their order.
       await Promise.all(session.map(log));
       await trial.endSessions();

@@ -1,4 +1,4 @@
-import type { Measure } from '../detect/port.js';
+import type { FinishedFacts } from '../detect/port.js';
 import type { HistoryLimits } from './history.js';
 import type { Prior } from './prior.js';
 
@@ -14,8 +14,8 @@ export interface ClosedResult {
   learned: boolean;
   /** The tenant's thresholds were computed anew. */
   calibrated: boolean;
-  /** What the finished session says about its agent; empty where nothing. */
-  measures: ReadonlyMap<string, Measure>;
+  /** The session as a whole; undefined where there is nothing to say about it. */
+  finished: FinishedFacts | undefined;
   /** Sessions the agent's baseline rests on now. */
   agentSessions: number;
 }

@@ -152,15 +152,18 @@ export class BaselineRegistry {
     // What was flagged has had its alarm; what is vouched for is no drift.
     const isTested = !isVouched && outcome === 'learn';
     const measures = isTested ? this.#habits.testDrift(finished, isLearned) : NOTHING_MEASURED;
+    const { features } = finished;
+    const baselineVersion = this.#agents.read(tenant, agentId).version;
+    const facts = isTested ? { features, measures, emitters: session.allEmitters(), baselineVersion } : undefined;
     const held: HeldSession = { tenant, agentId, facts: session.trace.facts, extraNats, finished };
     if (isLearned) {
       this.#learn(held, isVouched);
       const calibrated = this.#thresholds.calibrateIfDue(tenant);
-      return { ...this.#closed(tenant, agentId), learned: true, calibrated, measures };
+      return { ...this.#closed(tenant, agentId), learned: true, calibrated, finished: facts };
     }
     if (typeof outcome === 'object') this.#quarantine.hold(outcome.quarantine, held, nowMs);
     else this.#discarded++;
-    return { ...this.#closed(tenant, agentId), measures };
+    return { ...this.#closed(tenant, agentId), finished: facts };
   }
 
   /** A verdict on an incident: its sessions are learned or discarded. @returns sessions learned */
@@ -257,8 +260,12 @@ export class BaselineRegistry {
   }
 
   #closed(tenant: string, agentId: string): ClosedResult {
-    const measures = NOTHING_MEASURED;
-    return { learned: false, calibrated: false, measures, agentSessions: this.#agents.read(tenant, agentId).sessions };
+    return {
+      learned: false,
+      calibrated: false,
+      finished: undefined,
+      agentSessions: this.#agents.read(tenant, agentId).sessions,
+    };
   }
 
   #learn({ finished, ...session }: HeldSession, isVouched: boolean): void {

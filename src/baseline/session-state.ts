@@ -265,6 +265,11 @@ export class SessionState {
     return this.#emitters[stream] ?? [];
   }
 
+  /** Authenticated emitters heard on any stream. */
+  allEmitters(): string[] {
+    return [...new Set(Object.values(this.#emitters).flat())];
+  }
+
   toPlain(): PlainSession {
     const { tenant, agentId, sessionId, touched, prompt } = this;
     const isTold = this.trace.isComplete;

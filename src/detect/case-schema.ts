@@ -79,6 +79,8 @@ const events = z.array(caseEventSchema).min(1).max(200);
 const learnSchema = z.strictObject({
   /** How many of them. */
   sessions: z.number().int().min(1).max(1000),
+  /** Watched like live traffic, not vouched for: it counts for what is found across sessions. */
+  watched: z.boolean().exactOptional(),
   /** `{who}` in any text of the events becomes the next of these in every session. */
   vary: z.record(z.string().regex(/^[a-z][A-Za-z0-9]*$/), z.array(text).min(1).max(200)).exactOptional(),
   events,

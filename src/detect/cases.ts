@@ -9,8 +9,8 @@ import type { DetectorDefinition } from './detector-schema.js';
  * live session sees.
  */
 export interface CaseWorld {
-  /** Plays a benign session to its end and learns from it. */
-  learn(session: readonly CaseStep[]): Promise<void>;
+  /** Plays a benign session to its end and learns from it, as what is vouched for or as what is watched. */
+  learn(session: readonly CaseStep[], isWatched: boolean): Promise<void>;
   /** Plays one step of the session under test. @returns signals it raised in the event lane */
   play(step: CaseStep): Promise<Signal[]>;
   /** Lets event time pass until every window has closed. @returns signals raised by that */
@@ -62,7 +62,11 @@ async function runCase(detectorId: string, one: DetectorCase, open: OpenCaseWorl
   const world = await open();
   try {
     const { learning, test } = caseSessions(one);
-    for (const session of learning) await world.learn(session.map(({ step }) => step));
+    for (const { steps, isWatched } of learning)
+      await world.learn(
+        steps.map(({ step }) => step),
+        isWatched,
+      );
     const raised: Raised[] = [];
     const keep = (event: Raised['event'], signals: readonly Signal[]): void => {
       for (const signal of signals) if (signal.detectorId === detectorId) raised.push({ event, signal });
@@ -79,19 +83,26 @@ async function runCase(detectorId: string, one: DetectorCase, open: OpenCaseWorl
   }
 }
 
+export interface LearnedSession {
+  steps: NumberedStep[];
+  isWatched: boolean;
+}
+
 /** All sessions of a case, written out. The session under test is the last in time. */
-export function caseSessions(one: DetectorCase): { learning: NumberedStep[][]; test: NumberedStep[] } {
-  const learning: NumberedStep[][] = [];
+export function caseSessions(one: DetectorCase): { learning: LearnedSession[]; test: NumberedStep[] } {
+  const learning: LearnedSession[] = [];
   for (const block of one.learn ?? []) {
     for (let i = 0; i < block.sessions; i++) {
       const number = learning.length;
-      learning.push(
-        caseSession(block.events, {
+      const isWatched = block.watched ?? false;
+      learning.push({
+        isWatched,
+        steps: caseSession(block.events, {
           sessionId: `learn-${number + 1}`,
           startMs: FIRST_SESSION_MS + number * SESSION_GAP_MS,
           values: variation(block, i),
         }),
-      );
+      });
     }
   }
   const startMs = FIRST_SESSION_MS + learning.length * SESSION_GAP_MS;

@@ -109,7 +109,7 @@ function reportIssue(issue: z.core.$ZodIssue, report: Report): void {
 
 /** Fields below the top level, for suggestions. */
 const FIELD_NAMES = (
-  'measure cap ingredient nats pValue violation name learn events expect at sessions vary prompt say declares attempt ' +
+  'measure cap ingredient nats pValue violation name learn events expect at sessions watched vary prompt say declares attempt ' +
   'call result governance metric effect operation tier args targets decision error text field kind value origin'
 ).split(' ');
 

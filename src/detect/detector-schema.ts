@@ -55,6 +55,9 @@ const evidenceSchema = z
     }
   });
 
+/** What a finding is about, by lane. */
+const COOLDOWN_UNITS = { event: 'call', window: 'window', session: 'session' } as const;
+
 const TAG_FIX =
   'write an OWASP agentic id (ASI01 to ASI10), an OWASP LLM id (LLM01 to LLM10) or an ATLAS technique (AML.T0051)';
 
@@ -69,10 +72,22 @@ export const detectorSchema = z
     description: z.string().min(1).max(2000),
     /** How it is run; see src/detect/kinds. */
     kind: z.string().default('measure'),
-    lane: z.enum(['event', 'window']),
+    lane: z.enum(['event', 'window', 'session']),
     /** Kinds of observations it listens to; the index that lets a thousand detectors cost little. */
     observes: z.array(z.enum(OBSERVATION_KINDS)).min(1).exactOptional(),
     when: z.string().min(1).max(MAX_CONDITION_CHARS),
+    /** Kind `sequence`: what must have come before in the session, in this order. */
+    after: z
+      .array(z.strictObject({ when: z.string().min(1).max(MAX_CONDITION_CHARS) }))
+      .min(1)
+      .max(6)
+      .exactOptional(),
+    /** Kind `sequence`: event time from the first step to the last, at most. */
+    withinSeconds: z
+      .number()
+      .gt(0)
+      .max(30 * 24 * 3600)
+      .exactOptional(),
     evidence: evidenceSchema,
     /** Streams whose evidence it is; the first is the one whose share of the risk it counts towards. */
     streams: z.array(z.enum(STREAMS)).min(1),
@@ -86,7 +101,7 @@ export const detectorSchema = z
     reason: line(300),
     observed: line(200).exactOptional(),
     expected: line(200).exactOptional(),
-    /** Once per call, window or session. */
+    /** Once per call, window or session; per session a finding half as strong again may follow. */
     cooldown: z.enum(['call', 'window', 'session']).exactOptional(),
     cases: z.array(detectorCaseSchema).max(50),
   })
@@ -95,14 +110,18 @@ export const detectorSchema = z
     if (detector.lane === 'event' && detector.observes === undefined) {
       refuse('observes', 'is required in the event lane, for example [tool_attempt, tool_call]');
     }
-    if (detector.lane === 'window' && detector.observes !== undefined) {
-      refuse('observes', 'belongs to the event lane; a window joins all streams, leave it out');
+    if (detector.lane !== 'event' && detector.observes !== undefined) {
+      refuse('observes', `belongs to the event lane; a ${detector.lane} joins all streams, leave it out`);
     }
-    if (detector.cooldown === (detector.lane === 'event' ? 'window' : 'call')) {
-      refuse(
-        'cooldown',
-        `the ${detector.lane} lane knows ${detector.lane === 'event' ? 'call' : 'window'} and session`,
-      );
+    const unit = COOLDOWN_UNITS[detector.lane];
+    if (detector.cooldown !== undefined && detector.cooldown !== 'session' && detector.cooldown !== unit) {
+      refuse('cooldown', `the ${detector.lane} lane knows ${unit === 'session' ? 'session' : `${unit} and session`}`);
+    }
+    const isSequence = detector.kind === 'sequence';
+    if (isSequence && detector.lane !== 'event') refuse('lane', 'a sequence is made of events; write event');
+    for (const field of ['after', 'withinSeconds'] as const) {
+      if (isSequence && detector[field] === undefined) refuse(field, 'is required for kind: sequence');
+      if (!isSequence && detector[field] !== undefined) refuse(field, 'belongs to kind: sequence; leave it out');
     }
     for (const side of ['observed', 'expected'] as const) {
       const fromMeasure = detector.evidence.measure !== undefined;

@@ -7,19 +7,24 @@ import type { DetectorFile, DetectorProblem, ParsedFile } from './detector-file.
 import type { DetectorDefinition } from './detector-schema.js';
 import type { DetectorKind, Prepared } from './kinds/kind.js';
 import { measureKind } from './kinds/measure.js';
+import { sequenceKind } from './kinds/sequence.js';
 import { didYouMean } from './nearest-name.js';
-import type { Assessment, MeasureNames } from './port.js';
-import { eventVariables, windowVariables } from './vocabulary.js';
+import type { Assessment, FinishedSubject, MeasureNames } from './port.js';
+import { eventVariables, sessionVariables, windowVariables } from './vocabulary.js';
 import type { WindowSubject } from './vocabulary.js';
 
 const MAX_DETECTORS = 10_000;
 
-const KINDS: ReadonlyMap<string, DetectorKind> = new Map([['measure', measureKind]]);
+const KINDS: ReadonlyMap<string, DetectorKind> = new Map([
+  ['measure', measureKind],
+  ['sequence', sequenceKind],
+]);
 
 /** A detector that was checked as a whole and can run. */
 export type Detector =
   | { lane: 'event'; definition: DetectorDefinition; prepared: Prepared<Assessment> }
-  | { lane: 'window'; definition: DetectorDefinition; prepared: Prepared<WindowSubject> };
+  | { lane: 'window'; definition: DetectorDefinition; prepared: Prepared<WindowSubject> }
+  | { lane: 'session'; definition: DetectorDefinition; prepared: Prepared<FinishedSubject> };
 
 /** All detectors of a directory, by id in order. */
 export interface DetectorSet {
@@ -61,6 +66,7 @@ export function parseDetectors(files: readonly DetectorFile[], measures: Measure
   const languages: Languages = {
     event: new ConditionLanguage(eventVariables(measures, metrics)),
     window: new ConditionLanguage(windowVariables(measures)),
+    session: new ConditionLanguage(sessionVariables(measures)),
   };
   const detectors: Detector[] = [];
   for (const file of parsed) {
@@ -76,6 +82,7 @@ export function parseDetectors(files: readonly DetectorFile[], measures: Measure
 interface Languages {
   event: ConditionLanguage<Assessment>;
   window: ConditionLanguage<WindowSubject>;
+  session: ConditionLanguage<FinishedSubject>;
 }
 
 function prepare(
@@ -94,6 +101,10 @@ function prepare(
   if (definition.lane === 'event') {
     const prepared = kind.prepare(definition, languages.event, report);
     return prepared && { lane: 'event', definition, prepared };
+  }
+  if (definition.lane === 'session') {
+    const prepared = kind.prepare(definition, languages.session, report);
+    return prepared && { lane: 'session', definition, prepared };
   }
   const prepared = kind.prepare(definition, languages.window, report);
   return prepared && { lane: 'window', definition, prepared };

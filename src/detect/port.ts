@@ -77,8 +77,30 @@ export interface WindowMeasures {
   baselineVersion: number;
 }
 
+/** A session that is over, as a whole, and what it says about its agent. */
+export interface FinishedFacts {
+  /** Numbers of the session: `calls`, `tokens`, `costUsd` ... */
+  features: Readonly<Record<string, number>>;
+  measures: ReadonlyMap<string, Measure>;
+  /** Emitters heard in it. */
+  emitters: string[];
+  baselineVersion: number;
+}
+
+/** The same with its names. */
+export interface FinishedSubject extends FinishedFacts {
+  tenant: string;
+  agentId: string;
+  sessionId?: string;
+  /** Event time, epoch ms. */
+  firstTime: number;
+  lastTime: number;
+}
+
 /** Runs every active detector over what happened. A throwing detector is isolated and counted. */
 export interface DetectorRunner {
   event(assessment: Assessment): Signal[];
   window(window: Window, measured?: WindowMeasures): Signal[];
+  /** Findings about the agent, not about the one session: they carry no session. */
+  session(finished: FinishedSubject): Signal[];
 }

@@ -4,16 +4,17 @@ import type { Observation } from '../model/observation.js';
 import type { Signal } from '../model/signal.js';
 import type { Window } from '../model/window.js';
 import { DetectorIndex } from './detector-index.js';
-import type { DetectorDefinition } from './detector-schema.js';
-import { FiredMemory } from './fired-memory.js';
+import type { DetectorDefinition, Lane } from './detector-schema.js';
+import { DetectorMemory } from './detector-memory.js';
 import { inertText } from './inert-text.js';
-import type { Finding } from './kinds/kind.js';
+import type { Finding, Prepared } from './kinds/kind.js';
+import { advance } from './kinds/sequence.js';
 import type { DetectorSet } from './loader.js';
-import type { Assessment, DetectorRunner, Measure, WindowMeasures } from './port.js';
+import type { Assessment, DetectorRunner, FinishedSubject, Measure, WindowMeasures } from './port.js';
 import { RunningDetector } from './running-detector.js';
 import type { WindowSubject } from './vocabulary.js';
 
-/** Failures after which a detector is switched off until the next start or the next set. */
+/** Failures after which a detector is switched off until the next set. */
 const MAX_FAILURES = 5;
 /** Most evidence ids a signal carries. */
 const MAX_EVIDENCE = 64;
@@ -23,7 +24,7 @@ const NO_MEASURES: ReadonlyMap<string, Measure> = new Map();
 export interface DetectorStatus {
   id: string;
   title: string;
-  lane: 'event' | 'window';
+  lane: Lane;
   severity: Severity;
   state: 'active' | 'shadow' | 'disabled';
   /** Signals raised. */
@@ -37,8 +38,8 @@ export interface DetectorStatus {
 
 export interface RunnerOptions {
   set: DetectorSet;
-  /** What has fired already; hand in one with a journal to keep it across restarts. */
-  fired?: FiredMemory;
+  /** What detectors remember; hand in one that is drained and restored to keep it across restarts. */
+  memory?: DetectorMemory;
   maxFailures?: number;
   /** Told of each failure, for the log. */
   onFailure?: (detectorId: string, error: unknown, disabled: boolean) => void;
@@ -60,25 +61,31 @@ interface Cause {
  * ids; no clock, no randomness. A detector that throws is isolated, counted and, after repeated failures, disabled.
  */
 export class IndexedDetectorRunner implements DetectorRunner {
-  readonly #events: DetectorIndex<Assessment>;
-  readonly #windows: RunningDetector<WindowSubject>[];
-  readonly #fired: FiredMemory;
+  readonly #memory: DetectorMemory;
   readonly #options: RunnerOptions;
   readonly #maxFailures: number;
-  readonly hash: string;
+  #events = new DetectorIndex<Assessment>([]);
+  #windows: RunningDetector<WindowSubject>[] = [];
+  #sessions: RunningDetector<FinishedSubject>[] = [];
+  #sequences: readonly RunningDetector<Assessment>[] = [];
+  #hash = '';
 
   constructor(options: RunnerOptions) {
-    const { detectors, hash } = options.set;
     this.#options = options;
     this.#maxFailures = options.maxFailures ?? MAX_FAILURES;
-    this.#fired = options.fired ?? new FiredMemory();
-    this.#events = new DetectorIndex(
-      detectors.flatMap((one) => (one.lane === 'event' ? [new RunningDetector(one.definition, one.prepared)] : [])),
-    );
-    this.#windows = detectors.flatMap((one) =>
-      one.lane === 'window' ? [new RunningDetector(one.definition, one.prepared)] : [],
-    );
-    this.hash = hash;
+    this.#memory = options.memory ?? new DetectorMemory();
+    this.#run(options.set);
+  }
+
+  /** Content hash of the set at work. */
+  get hash(): string {
+    return this.#hash;
+  }
+
+  /** Puts another set to work, from the next observation on. What has fired stays quiet; failures are forgiven. */
+  adopt(set: DetectorSet): void {
+    this.#memory.activate(set.hash);
+    this.#run(set);
   }
 
   event(assessment: Assessment): Signal[] {
@@ -86,10 +93,11 @@ export class IndexedDetectorRunner implements DetectorRunner {
     const signals: Signal[] = [];
     for (const detector of this.#events.candidates(observation.kind, toolOf(observation))) {
       if (!detector.worthAsking(measures)) continue;
-      const finding = this.#ask(detector, assessment);
+      if (detector.prepared.sequence !== undefined && !this.#follow(detector, assessment)) continue;
+      const finding = this.#ask(detector, (subject) => detector.find(subject), assessment);
       if (finding === undefined) continue;
       const cause = causeOf(observation);
-      if (this.#silenced(detector, cause)) continue;
+      if (this.#silenced(detector, cause, finding)) continue;
       signals.push(eventSignal(detector.definition, assessment, cause, finding));
     }
     return signals;
@@ -107,16 +115,41 @@ export class IndexedDetectorRunner implements DetectorRunner {
     const signals: Signal[] = [];
     for (const detector of this.#windows) {
       if (!detector.worthAsking(subject.measures)) continue;
-      const finding = this.#ask(detector, subject);
-      if (finding === undefined || this.#silenced(detector, cause)) continue;
+      const finding = this.#ask(detector, (asked) => detector.find(asked), subject);
+      if (finding === undefined || this.#silenced(detector, cause, finding)) continue;
       signals.push(windowSignal(detector.definition, window, cause, finding, measured?.baselineVersion ?? 0));
     }
     return signals;
   }
 
+  session(finished: FinishedSubject): Signal[] {
+    const { tenant, agentId, sessionId = '', firstTime, lastTime } = finished;
+    const id = stableId('closed', tenant, agentId, sessionId, firstTime, lastTime);
+    const cause: Cause = { tenant, agentId, sessionId: undefined, id, unit: id };
+    const signals: Signal[] = [];
+    for (const detector of this.#sessions) {
+      if (!detector.worthAsking(finished.measures)) continue;
+      const finding = this.#ask(detector, (asked) => detector.find(asked), finished);
+      if (finding === undefined || this.#silenced(detector, cause, finding)) continue;
+      signals.push({
+        ...common(detector.definition, cause, finding),
+        time: lastTime,
+        emitters: finished.emitters,
+        baselineVersion: finished.baselineVersion,
+        evidenceIds: [],
+      });
+    }
+    return signals;
+  }
+
+  /** The session is over: nothing in it can be continued. */
+  sessionClosed(session: { tenant: string; agentId: string; sessionId?: string }): void {
+    for (const { definition } of this.#sequences) this.#memory.sequences.delete(progressKey(definition.id, session));
+  }
+
   /** By id. */
   status(): DetectorStatus[] {
-    const all = [...this.#events.detectors, ...this.#windows].map((detector): DetectorStatus => ({
+    const all = [...this.#events.detectors, ...this.#windows, ...this.#sessions].map((detector): DetectorStatus => ({
       id: detector.definition.id,
       title: detector.definition.title,
       lane: detector.definition.lane,
@@ -130,30 +163,86 @@ export class IndexedDetectorRunner implements DetectorRunner {
     return all.sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
-  #ask<S>(detector: RunningDetector<S>, subject: S): Finding | undefined {
+  #run({ detectors, hash }: DetectorSet): void {
+    this.#events = new DetectorIndex(
+      detectors.flatMap((one) => (one.lane === 'event' ? [this.#running(one.definition, one.prepared)] : [])),
+    );
+    this.#windows = detectors.flatMap((one) =>
+      one.lane === 'window' ? [this.#running(one.definition, one.prepared)] : [],
+    );
+    this.#sessions = detectors.flatMap((one) =>
+      one.lane === 'session' ? [this.#running(one.definition, one.prepared)] : [],
+    );
+    this.#sequences = this.#events.detectors.filter(({ prepared }) => prepared.sequence !== undefined);
+    this.#hash = hash;
+  }
+
+  #running<S>(definition: DetectorDefinition, prepared: Prepared<S>): RunningDetector<S> {
+    const detector = new RunningDetector(definition, prepared);
+    const failed = this.#memory.failure(definition.id);
+    if (failed !== undefined) {
+      detector.failures = failed.failures;
+      detector.lastError = failed.lastError;
+      detector.disabled = failed.failures >= this.#maxFailures;
+    }
+    return detector;
+  }
+
+  /** Takes the steps that this observation completes. @returns whether it may be the last one */
+  #follow(detector: RunningDetector<Assessment>, assessment: Assessment): boolean {
+    const { sequence } = detector.prepared;
+    if (sequence === undefined) return true;
+    const { sequences } = this.#memory;
+    const key = progressKey(detector.definition.id, assessment.observation);
+    const holds = (step: number) =>
+      this.#ask(detector, (subject) => sequence.steps[step]?.(subject), assessment) === true;
+    const { isComplete, starts } = advance(sequences.starts(key), {
+      holds,
+      count: sequence.steps.length,
+      time: assessment.observation.time,
+      withinMs: sequence.withinMs,
+    });
+    if (starts !== undefined) sequences.set(key, starts);
+    return isComplete;
+  }
+
+  #ask<S, R>(detector: RunningDetector<S>, ask: (subject: S) => R, subject: S): R | undefined {
     try {
-      return detector.find(subject);
+      return ask(subject);
     } catch (error) {
+      const { id } = detector.definition;
       detector.failures++;
       detector.lastError = inertText(error instanceof Error ? error.message : String(error), 200);
       detector.disabled = detector.failures >= this.#maxFailures;
-      this.#options.onFailure?.(detector.definition.id, error, detector.disabled);
+      this.#memory.noteFailure({ id, failures: detector.failures, lastError: detector.lastError });
+      this.#options.onFailure?.(id, error, detector.disabled);
       return undefined;
     }
   }
 
-  #silenced(detector: { definition: DetectorDefinition; raised: number; repeated: number }, cause: Cause): boolean {
+  #silenced(
+    detector: { definition: DetectorDefinition; raised: number; repeated: number },
+    cause: Cause,
+    finding: Finding,
+  ): boolean {
     const { id, cooldown } = detector.definition;
     // Without a session, "once per session" would mean once for ever.
-    const scope = cooldown === 'session' && cause.sessionId !== undefined ? '' : cause.unit;
+    const isPerSession = cooldown === 'session' && cause.sessionId !== undefined;
+    const scope = isPerSession ? '' : cause.unit;
     const key = stableId('fired', id, cause.tenant, cause.agentId, cause.sessionId ?? '', scope);
-    if (!this.#fired.first(key)) {
+    const { fired } = this.#memory;
+    const isNews = isPerSession ? fired.firstOrStronger(key, finding.nats) : fired.first(key, finding.nats);
+    if (!isNews) {
       detector.repeated++;
       return true;
     }
     detector.raised++;
     return false;
   }
+}
+
+function progressKey(detectorId: string, of: { tenant: string; agentId: string; sessionId?: string }): string {
+  return JSON.stringify([detectorId, of.tenant, of.agentId, of.sessionId ?? '']);
 }
 
 function toolOf(observation: Observation): string {

@@ -229,6 +229,32 @@ const WINDOW_VARIABLES: readonly Variable<WindowSubject>[] = [
   },
 ];
 
+/** Numbers of a finished session. */
+const SESSION_FEATURES: readonly (readonly [name: string, about: string])[] = [
+  ['calls', 'calls'],
+  ['tokens', 'tokens, as messages or metrics say, whichever is more'],
+  ['costUsd', 'cost as metrics say, US dollars'],
+  ['denied', 'calls denied'],
+  ['retries', 'calls that tried a tool again right after it failed or was denied'],
+  ['seconds', 'event time from its first to its latest event, seconds'],
+  ['distinctTools', 'different tools used'],
+  ['quietCalls', 'longest run of calls without reasoning in between'],
+  ['newTargets', 'share of its targets that the agent had never dealt with, 0 to 1'],
+  ['risk', 'risk of its oddest call, nats; never below 0'],
+];
+
+const SESSION_VARIABLES: readonly Variable<FinishedSubject>[] = [
+  { name: 'tenant', type: 'text', about: 'tenant', read: ({ tenant }) => tenant },
+  { name: 'agentId', type: 'text', about: 'agent', read: ({ agentId }) => agentId },
+  { name: 'sessionId', type: 'text', about: 'session; "" when none', read: ({ sessionId }) => sessionId ?? '' },
+  ...SESSION_FEATURES.map(([name, about]): Variable<FinishedSubject> => ({
+    name: `session.${name}`,
+    type: 'number',
+    about,
+    read: ({ features }) => features[name] ?? 0,
+  })),
+];
+
 function ofMeasures<S extends { measures: ReadonlyMap<string, Measure> }>(names: MeasureNames): Variable<S>[] {
   return [...names].sort().flatMap((name): Variable<S>[] => [
     {

@@ -27,6 +27,8 @@ export interface Prepared<S> {
   /** A measure that must exceed `leastNats` before asking makes sense. */
   needs: { measure: string; leastNats: number } | undefined;
   find(subject: S): Finding | undefined;
+  /** Steps that must have been taken before in the session, in order. */
+  sequence?: { steps: readonly ((subject: S) => boolean)[]; withinMs: number };
 }
 
 /** Where a definition is wrong, for the loader to report. */

@@ -68,7 +68,7 @@ describe('a case session', () => {
       events,
       expect: 'silent',
     });
-    const steps = [...learning, test].map(([first]) => first?.step);
+    const steps = [...learning.map((one) => one.steps), test].map(([first]) => first?.step);
     const records = steps.map((step) => (step !== undefined && 'record' in step ? step.record : undefined));
     expect(records.map((record) => record?.kind === 'prompt' && record.text)).toEqual([
       'a 1',

@@ -38,7 +38,7 @@ describe('the detectors that come with Parallax', () => {
     it('has cases made of records that intake takes in', () => {
       for (const one of definition.cases) {
         const { learning, test } = caseSessions(one);
-        for (const { step } of [...(learning[0] ?? []), ...test]) {
+        for (const { step } of [...(learning[0]?.steps ?? []), ...test]) {
           const parsed =
             'record' in step ? wireObservationSchema.safeParse(step.record) : checkRequestSchema.safeParse(step.check);
           expect(parsed.error).toBeUndefined();

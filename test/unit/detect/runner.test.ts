@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { FiredMemory } from '../../../src/detect/fired-memory.js';
+import { DetectorMemory } from '../../../src/detect/detector-memory.js';
 import type { DetectorSet } from '../../../src/detect/loader.js';
 import { IndexedDetectorRunner } from '../../../src/detect/runner.js';
 import { stableId } from '../../../src/lib/hash.js';
 import type { Measure } from '../../../src/detect/port.js';
 import { assess, assessCall, assessMetric, windowOf } from './assessments.js';
 import { setOf } from './detector-text.js';
+import { StoredState } from '../../support/stored-state.js';
 
 function measure(nats: number, over: Partial<Measure> = {}): Measure {
   return { nats, sampleSize: 40, observed: 'send_money', expected: 'search_web', ...over };
@@ -22,9 +23,8 @@ function broken(set: DetectorSet, id: string, error: unknown): DetectorSet {
   };
   const detectors = set.detectors.map((one) => {
     if (one.definition.id !== id) return one;
-    return one.lane === 'event'
-      ? { ...one, prepared: { ...one.prepared, find } }
-      : { ...one, prepared: { ...one.prepared, find } };
+    if (one.lane === 'event') return { ...one, prepared: { ...one.prepared, find } };
+    return one.lane === 'window' ? { ...one, prepared: { ...one.prepared, find } } : one;
   });
   return { ...set, detectors };
 }
@@ -199,19 +199,18 @@ describe('cooldown', () => {
   });
 
   it('outlives a restart through the journal, in the same order of forgetting', () => {
-    const kept = new Map<string, number>();
-    const journal = {
-      added: (key: string, sequence: number) => void kept.set(key, sequence),
-      forgotten: (key: string) => void kept.delete(key),
-    };
+    const kept = new StoredState();
     const set = setOf({ id: 'any' });
-    const before = new IndexedDetectorRunner({ set, fired: new FiredMemory(3, journal) });
+    const memory = new DetectorMemory(3);
+    const before = new IndexedDetectorRunner({ set, memory });
     for (const id of ['o1', 'o2', 'o3', 'o4']) expect(before.event(assessCall({ id }))).toHaveLength(1);
-    expect(kept.size).toBe(3);
+    kept.take(memory);
+    expect([...kept.entries('fired/')]).toHaveLength(3);
 
-    const fired = new FiredMemory(3);
-    fired.restore([...kept].reverse().map(([key, sequence]) => ({ key, sequence })));
-    const after = new IndexedDetectorRunner({ set, fired });
+    const restored = new DetectorMemory(3);
+    restored.restore(kept.entries);
+    const { fired } = restored;
+    const after = new IndexedDetectorRunner({ set, memory: restored });
     expect(after.event(assessCall({ id: 'o4' }))).toHaveLength(0);
     expect(after.event(assessCall({ id: 'o2' }))).toHaveLength(0);
     expect(after.event(assessCall({ id: 'o1' }))).toHaveLength(1);
@@ -221,7 +220,51 @@ describe('cooldown', () => {
   });
 });
 
+describe('cooldown: session', () => {
+  const set = setOf({
+    id: 'growing',
+    when: 'measure.newTarget > 2',
+    evidence: '{ measure: newTarget, cap: 20 }',
+    extra: 'cooldown: session',
+  });
+  const at = (runner: IndexedDetectorRunner, id: string, nats: number) =>
+    runner.event(assessCall({ id, measures: { newTarget: measure(nats) } })).map((signal) => signal.nats);
+
+  it('lets a finding follow that is half as strong again, before and after a restart', () => {
+    const kept = new StoredState();
+    const memory = new DetectorMemory();
+    const before = new IndexedDetectorRunner({ set, memory });
+    expect(at(before, 'o1', 4)).toEqual([4]);
+    expect(at(before, 'o2', 5.9)).toEqual([]);
+    expect(at(before, 'o3', 6)).toEqual([6]);
+    kept.take(memory);
+    const restored = new DetectorMemory();
+    restored.restore(kept.entries);
+    const after = new IndexedDetectorRunner({ set, memory: restored });
+    expect(at(after, 'o4', 8.9)).toEqual([]);
+    expect(at(after, 'o5', 9)).toEqual([9]);
+  });
+});
+
 describe('a detector that throws', () => {
+  it('stays disabled over a restart, and is given another chance with another set', () => {
+    const set = broken(setOf({ id: 'bad' }), 'bad', new Error('boom'));
+    const kept = new StoredState();
+    const memory = new DetectorMemory();
+    const before = new IndexedDetectorRunner({ set, memory, maxFailures: 2 });
+    for (const id of ['o1', 'o2']) before.event(assessCall({ id }));
+    kept.take(memory);
+    const restored = new DetectorMemory();
+    restored.restore(kept.entries);
+    const after = new IndexedDetectorRunner({ set, memory: restored, maxFailures: 2 });
+    expect(after.status()[0]).toMatchObject({ state: 'disabled', failures: 2, lastError: 'boom' });
+    after.adopt(setOf({ id: 'bad' }));
+    expect(after.status()[0]).toMatchObject({ state: 'active', failures: 0 });
+    expect(after.event(assessCall({ id: 'o3' }))).toHaveLength(1);
+    kept.take(restored);
+    expect([...kept.entries('detector-failure/')]).toEqual([]);
+  });
+
   it('is isolated, counted, and disabled after repeated failures, visibly', () => {
     const set = broken(setOf({ id: 'bad' }, { id: 'good' }), 'bad', new Error('boom\u202e\nline'));
     const failures: [string, boolean][] = [];
