@@ -1,7 +1,10 @@
+import { join } from 'node:path';
 import { createApi } from './api/create-api.js';
 import { listen } from './api/http-server.js';
 import { loadKeys } from './api/keys.js';
 import type { Config } from './config.js';
+import { createConsole } from './console/console.js';
+import type { ConsoleSources } from './console/port.js';
 import { openCore, type Core } from './core.js';
 import type { Clock } from './lib/clock.js';
 import { truncatablePosition } from './log/retention.js';
@@ -12,7 +15,7 @@ import { startMail } from './notify/start-mail.js';
 import { StoreLink } from './store/store-link.js';
 import { openStore } from './store/store.js';
 import { StoringReader } from './store/storing-reader.js';
-import { prepareKeys } from './api/first-keys.js';
+import { keyHint, prepareKeys } from './api/first-keys.js';
 import type { Logger } from './telemetry/logger.js';
 
 /** Processing time enters the log this often, ms. */
@@ -106,6 +109,11 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
     const api = createApi({
       keys,
       limits: config.http,
+      page: {
+        pages: createConsole(consoleSources({ core, link, mail, config }, clock)),
+        sessionsFile: join(config.dataDir, 'page-sessions.json'),
+        ...(config.http.publicUrl === undefined ? {} : { publicUrl: config.http.publicUrl }),
+      },
       ports: {
         intake: core.intake,
         checker: core.checker,
@@ -181,6 +189,27 @@ function startTimers({ core, link, mail, config, clock, logger }: TimerParts): (
     clearInterval(tick);
     clearInterval(maintenance);
     return Promise.resolve();
+  };
+}
+
+/** What the page shows. */
+function consoleSources({ core, link, config }: RunningParts, clock: Clock): ConsoleSources {
+  return {
+    ...core,
+    thresholdNats: (tenant, agentId) => core.baselines.threshold(tenant, agentId).nats,
+    classOf: () => undefined,
+    health: () => {
+      const store = link.status();
+      const isOpen = 'logBacklog' in store;
+      return {
+        mode: config.mode,
+        scoringBacklog: core.log.head - core.store.nextPosition + 1,
+        storeBacklog: isOpen ? store.logBacklog + store.outboxBacklog : undefined,
+        ...(isOpen && store.failingSince !== undefined ? { storeFailingSince: store.failingSince } : {}),
+      };
+    },
+    clock,
+    keyHint: keyHint(config),
   };
 }
 

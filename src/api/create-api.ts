@@ -3,6 +3,9 @@ import { ByteBudget } from './byte-budget.js';
 import type { ApiContext, ApiCounters, ApiDeps, ApiLimits, ApiPorts, Env } from './context.js';
 import { answerError, ApiError } from './errors.js';
 import type { KeyRing } from './keys.js';
+import { PageAccess } from './page-access.js';
+import { PageSessions } from './page-sessions.js';
+import type { Pages } from './port.js';
 import { observationSchema, openApiDocument } from './openapi.js';
 import { ROUTES, type Access, type Route } from './roles.js';
 import { postCheck } from './routes/check.js';
@@ -11,13 +14,16 @@ import { getCommand, getCommands, postAcknowledgement } from './routes/commands.
 import { postContain, postDecision, postLift } from './routes/containment.js';
 import { getIncident, getIncidents, postVerdict } from './routes/incidents.js';
 import { postCalibrate, postLearning } from './routes/learning.js';
+import { getFile, getPage, getView, postLogin, postLogout, type PageDeps } from './routes/page.js';
 import { postObservations } from './routes/observations.js';
+import { SignInLimit } from './sign-in-limit.js';
 import { getHealth, getReady, getStatus } from './routes/status.js';
 
 export interface ApiOptions {
   ports: ApiPorts;
   keys: KeyRing;
   limits: ApiLimits;
+  page: { pages: Pages; sessionsFile: string; publicUrl?: string };
   /** Told of errors nobody foresaw. Never handed headers or bodies. */
   onUnexpected?: (error: unknown, request: { method: string; path: string }) => void;
 }
@@ -33,7 +39,7 @@ type Handler = (c: ApiContext) => Response | Promise<Response>;
 
 /** Puts the routes together. Everything they stand on is given. */
 export function createApi(options: ApiOptions): Api {
-  const { ports, limits } = options;
+  const { ports, limits, keys, page } = options;
   const counters: ApiCounters = {
     requests: 0,
     unauthenticated: 0,
@@ -51,11 +57,14 @@ export function createApi(options: ApiOptions): Api {
     budget: new ByteBudget(limits.maxPendingBytes),
     closing: closing.signal,
   };
+  const sessions = new PageSessions({ keys, clock: ports.clock, file: page.sessionsFile });
+  const access = new PageAccess({ sessions, ...page });
+  const pageDeps: PageDeps = { pages: page.pages, access, limit: new SignInLimit(ports.clock) };
   const app = new Hono<Env>();
   app.use(securityHeaders(counters));
-  for (const [route, handler] of Object.entries(handlersOf(deps))) {
+  for (const [route, handler] of Object.entries(handlersOf(deps, pageDeps))) {
     const [method = '', path = ''] = route.split(' ');
-    app.on(method, path, authorize(ROUTES[route as Route], options.keys, counters), handler);
+    app.on(method, path, authorize(ROUTES[route as Route], { keys, pages: access, counters }), handler);
   }
   app.notFound((c) => {
     throw notFound(c.req.method, c.req.path);
@@ -70,8 +79,15 @@ export function createApi(options: ApiOptions): Api {
   return { app, counters, endStreams: () => closing.abort() };
 }
 
-function handlersOf(deps: ApiDeps): Record<Route, Handler> {
+function handlersOf(deps: ApiDeps, page: PageDeps): Record<Route, Handler> {
   return {
+    'GET /': getPage(page),
+    'GET /page.js': getFile(page.pages.script),
+    'GET /page.css': getFile(page.pages.style),
+    'GET /icon.svg': getFile(page.pages.icon),
+    'POST /login': postLogin(page, deps),
+    'POST /logout': postLogout(page),
+    'GET /view': getView(page),
     'GET /healthz': getHealth(),
     'GET /readyz': getReady(deps),
     'GET /v1/openapi.json': sendJson(openApiDocument()),
@@ -101,7 +117,7 @@ function sendJson(document: unknown): Handler {
   return (c) => c.body(text, 200, { 'Content-Type': 'application/json' });
 }
 
-/** Nothing here is a page, is cached, or may be framed. Set before the route, so that errors carry them too. */
+/** Nothing is cached or may be framed; pages have a policy of their own. Set before the route, so that errors carry them too. */
 function securityHeaders(counters: ApiCounters): MiddlewareHandler<Env> {
   return async (c, next) => {
     counters.requests++;
@@ -114,11 +130,20 @@ function securityHeaders(counters: ApiCounters): MiddlewareHandler<Env> {
   };
 }
 
-function authorize(access: Access, keys: KeyRing, counters: ApiCounters): MiddlewareHandler<Env> {
+interface Gate {
+  keys: KeyRing;
+  pages: PageAccess;
+  counters: ApiCounters;
+}
+
+/** Lets through who may use a route: a program by its key, or a person by the session of the page. */
+function authorize(access: Access, { keys, pages, counters }: Gate): MiddlewareHandler<Env> {
   return async (c, next) => {
     if (access === 'public') return next();
     const needed = `a key with role ${access.join(' or ')}`;
-    const principal = keys.authenticate(c.req.header('authorization'));
+    const header = c.req.header('authorization');
+    const session = header === undefined ? pages.session(c) : undefined;
+    const principal = session?.principal ?? keys.authenticate(header);
     if (principal === undefined) {
       counters.unauthenticated++;
       throw new ApiError(401, 'unauthenticated', 'this needs a valid key', {
@@ -132,6 +157,7 @@ function authorize(access: Access, keys: KeyRing, counters: ApiCounters): Middle
         fix: `use ${needed}`,
       });
     }
+    if (session !== undefined && c.req.method !== 'GET') pages.checkChange(c, session);
     c.set('principal', principal);
     return next();
   };

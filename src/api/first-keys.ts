@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Config, KeyConfig } from '../config.js';
 
 /** Keys of an install that names none: one for every kind of speaker. */
@@ -31,4 +31,27 @@ export function prepareKeys(config: Config, tell: (message: string) => void): Ke
   });
   tell(`no keys are configured: using this install's own, ${folder}/{${keys.map((k) => k.id).join(',')}}.key`);
   return keys;
+}
+
+/** Roles of people who look at the page, strongest first. */
+const PEOPLE = ['admin', 'responder', 'analyst', 'viewer'] as const;
+
+/**
+ * Where a key to sign in with lies, for the sign-in form. Paths are told only where none but this machine can ask.
+ */
+export function keyHint(config: Config): string {
+  const file = signInKeyFile(config);
+  const isLocal = ['127.0.0.1', '::1', 'localhost'].includes(config.http.host);
+  if (file !== undefined && isLocal) return `A key lies in ${file} on the machine of the observer.`;
+  return 'Whoever runs this observer gives out the keys.';
+}
+
+/** The file of the key that may do most on the page, where it lies in a file. */
+export function signInKeyFile(config: Config): string | undefined {
+  if (config.keys.length === 0) return resolve(config.dataDir, 'keys', 'admin.key');
+  for (const role of PEOPLE) {
+    const key = config.keys.find((one) => one.role === role && one.secretFile !== undefined);
+    if (key?.secretFile !== undefined) return resolve(key.secretFile);
+  }
+  return undefined;
 }

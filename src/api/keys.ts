@@ -30,10 +30,26 @@ export class KeyRing {
   authenticate(header: string | undefined): Principal | undefined {
     if (header === undefined || header.length > SCHEME.length + MAX_SECRET_CHARS) return undefined;
     if (header.slice(0, SCHEME.length).toLowerCase() !== SCHEME) return undefined;
-    const digest = sha256(header.slice(SCHEME.length).trim());
-    let found: Principal | undefined;
+    return this.#find(header.slice(SCHEME.length).trim())?.principal;
+  }
+
+  /** Who a secret proves to be, with a mark of the secret by which `holderOf` notices that it was replaced. */
+  prove(secret: string): { principal: Principal; mark: string } | undefined {
+    const key = secret.length > MAX_SECRET_CHARS ? undefined : this.#find(secret.trim());
+    return key === undefined ? undefined : { principal: key.principal, mark: markOf(key) };
+  }
+
+  /** The present rights of somebody who proved a key before; undefined once it is gone or has another secret. */
+  holderOf(keyId: string, mark: string): Principal | undefined {
+    const key = this.#keys.find(({ principal }) => principal.id === keyId);
+    return key !== undefined && markOf(key) === mark ? key.principal : undefined;
+  }
+
+  #find(secret: string): Key | undefined {
+    const digest = sha256(secret);
+    let found: Key | undefined;
     // All keys are compared, always.
-    for (const key of this.#keys) if (timingSafeEqual(key.digest, digest)) found = key.principal;
+    for (const key of this.#keys) if (timingSafeEqual(key.digest, digest)) found = key;
     return found;
   }
 }
@@ -98,6 +114,11 @@ function digestOf(config: KeyConfig, where: string, env: NodeJS.ProcessEnv): Buf
     );
   }
   return sha256(secret);
+}
+
+/** Tells secrets apart without being one. */
+function markOf({ digest }: Key): string {
+  return createHash('sha256').update(digest).digest('hex').slice(0, 32);
 }
 
 function isPlainId(id: string): boolean {

@@ -12,6 +12,13 @@ interface Operation {
 }
 
 const OPERATIONS: Record<Route, Operation> = {
+  'GET /': { summary: 'The page for people, or its sign-in form (HTML)' },
+  'GET /page.js': { summary: 'Script of the page' },
+  'GET /page.css': { summary: 'Style of the page' },
+  'GET /icon.svg': { summary: 'Icon of the page' },
+  'POST /login': { summary: 'Sign in to the page with a key, as a form' },
+  'POST /logout': { summary: 'Sign out of the page' },
+  'GET /view': { summary: 'What the page shows now (agent, status, open), as HTML with an ETag' },
   'GET /healthz': { summary: 'The process answers' },
   'GET /readyz': { summary: 'Ready to take records in and to score them (503 until then)' },
   'GET /v1/openapi.json': { summary: 'This document' },

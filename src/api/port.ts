@@ -76,3 +76,36 @@ export interface StatusBoard {
   oversees(principal: Principal): boolean;
   ready(): boolean;
 }
+
+/** Who looks at the page, what that person may do there and what is looked for. */
+export interface PageRequest {
+  principal: Principal;
+  /** What the page's own requests must carry, to tell them from another site's. */
+  token: string;
+  /** Buttons that are offered; the routes behind them check again. */
+  may: { contain: boolean; judge: boolean };
+  /** Part of an agent's name; empty for all. */
+  agent: string;
+  /** Status of the incidents that are listed. */
+  status?: IncidentStatus;
+  /** Id of the incident that is open. */
+  open?: string;
+}
+
+/** A file of the page. */
+export interface PageFile {
+  type: string;
+  body: string;
+}
+
+/** The page for people, as HTML in which everything from outside is escaped. Built in `console/`. */
+export interface Pages {
+  board(request: PageRequest): string;
+  /** The part of the board that changes, alone. */
+  view(request: PageRequest): string;
+  /** @param trouble why the last try failed */
+  signIn(trouble?: string): string;
+  script: PageFile;
+  style: PageFile;
+  icon: PageFile;
+}

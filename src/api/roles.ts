@@ -12,6 +12,14 @@ const RESPONDERS: readonly Role[] = ['responder', 'admin'];
 
 /** Every route and who may use it. A route that is not here is not served; a test holds the routes to the table. */
 export const ROUTES = {
+  // Shows nothing but a sign-in form to whoever has not signed in.
+  'GET /': 'public',
+  'GET /page.js': 'public',
+  'GET /page.css': 'public',
+  'GET /icon.svg': 'public',
+  'POST /login': 'public',
+  'POST /logout': VIEWERS,
+  'GET /view': VIEWERS,
   'GET /healthz': 'public',
   'GET /readyz': 'public',
   'GET /v1/openapi.json': 'public',
@@ -35,3 +43,9 @@ export const ROUTES = {
 } as const satisfies Record<`${Method} /${string}`, Access>;
 
 export type Route = keyof typeof ROUTES;
+
+/** Whether a role may use a route. */
+export function mayUse(role: Role, route: Route): boolean {
+  const access: Access = ROUTES[route];
+  return access === 'public' || access.includes(role);
+}

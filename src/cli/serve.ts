@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { signInKeyFile } from '../api/first-keys.js';
 import { startApp } from '../app.js';
 import { loadConfig } from '../config.js';
 import { systemClock } from '../lib/clock.js';
@@ -18,6 +19,10 @@ export const serve: CliCommand = {
     // One line for programs that start this one; the log on standard error is for people.
     context.console.out(`${JSON.stringify({ event: 'listening', url: app.url, mode: config.mode })}\n`);
     logger.info({ url: app.url, mode: config.mode, dataDir: config.dataDir }, 'observing');
+    const file = signInKeyFile(config);
+    logger.info(
+      `the page for people: ${config.http.publicUrl ?? app.url}/${file === undefined ? '' : ` (sign in with the key in ${file})`}`,
+    );
     const asked = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]).then(() => undefined);
     const cause = await Promise.race([asked, app.failed]);
     if (cause === undefined) logger.info('stopping: finishing what was acknowledged');

@@ -1,22 +1,9 @@
+import type { AgentStanding, StreamsHeard } from '../console/port.js';
 import { BoundedMap } from '../lib/bounded-map.js';
-import type { Observation, Stream } from '../model/observation.js';
+import type { Observation } from '../model/observation.js';
 
 /** Event time for which an agent's highest risk stands before a lower one takes its place, ms. */
 const RISK_STANDS_MS = 15 * 60_000;
-
-/** What people see of one agent. */
-export interface AgentStanding {
-  agentId: string;
-  /** Highest risk of its sessions in the last quarter of an hour of event time, nats. */
-  riskNats: number;
-  /** Event time of that risk, epoch ms. */
-  riskAt: number;
-  /** Processing time of the last observation, epoch ms. */
-  heardAt: number;
-}
-
-/** Processing time of the last observation on each stream, epoch ms; 0 where nothing came since the start. */
-export type StreamsHeard = Record<Stream, number>;
 
 interface TenantAgents {
   agents: BoundedMap<string, AgentStanding>;

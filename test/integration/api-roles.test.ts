@@ -56,9 +56,12 @@ describe('roles', () => {
     expect([...new Set(served)].sort()).toEqual(Object.keys(ROUTES).sort());
   });
 
-  it.each(Object.entries(ROUTES).filter(([, access]) => access === 'public'))('%s needs no key', async (route) => {
-    expect((await stack.get(route.split(' ')[1] ?? '', '')).status).toBe(200);
-  });
+  it.each(Object.entries(ROUTES).filter(([route, access]) => access === 'public' && route.startsWith('GET ')))(
+    '%s needs no key',
+    async (route) => {
+      expect((await stack.get(route.split(' ')[1] ?? '', '')).status).toBe(200);
+    },
+  );
 
   it.each(restricted)('%s', async (route, access) => {
     const [method = '', pattern = ''] = route.split(' ');

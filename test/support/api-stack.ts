@@ -6,6 +6,8 @@ import { listen, type HttpServer } from '../../src/api/http-server.js';
 import { loadKeys } from '../../src/api/keys.js';
 import type { CommandBoard } from '../../src/api/port.js';
 import type { KeyConfig } from '../../src/config.js';
+import { createConsole } from '../../src/console/console.js';
+import { AgentView } from '../../src/correlate/agent-view.js';
 import { systemClock } from '../../src/lib/clock.js';
 import { EmbeddedEnvironment } from '../../src/log/embedded-environment.js';
 import { EmbeddedLog } from '../../src/log/embedded-log.js';
@@ -179,7 +181,23 @@ export async function startApi(
     })),
     {},
   );
-  const api = createApi({ ports, keys, limits, onUnexpected: (error) => unexpected.push(error) });
+  const api = createApi({
+    ports,
+    keys,
+    limits,
+    page: {
+      pages: createConsole({
+        ...ports,
+        agents: new AgentView(100),
+        thresholdNats: () => 5,
+        classOf: () => undefined,
+        health: () => ({ mode: 'observe', scoringBacklog: 0, storeBacklog: 0 }),
+        keyHint: 'A key lies in admin.key.',
+      }),
+      sessionsFile: join(directory.path, 'page-sessions.json'),
+    },
+    onUnexpected: (error) => unexpected.push(error),
+  });
   const server = await listen(api, { host: '127.0.0.1', port: 0 });
   return {
     url: server.url,
