@@ -27,6 +27,13 @@ export const COMMAND_STATES = [
 ] as const;
 export type CommandState = (typeof COMMAND_STATES)[number];
 
+/**
+ * Why policy lets a proposal wait although the evidence would do. `peers`: many agents of its class show the same change
+ * of behaviour and a person judges that first; `cap`: so much is contained that a person must approve the rest.
+ */
+export const COMMAND_WAITS = ['peers', 'cap'] as const;
+export type CommandWait = (typeof COMMAND_WAITS)[number];
+
 /** An order to gateways to tighten (or, undone, to loosen again) what an agent may do. */
 export interface Command {
   /** Deterministic and the idempotency key: a gateway that sees it twice acts once. */
@@ -52,6 +59,7 @@ export interface Command {
   /** Per gateway, the effective state it confirmed. */
   acknowledgements: { gatewayId: string; effective: string; time: number }[];
   issuedBy: string;
+  waitsFor?: CommandWait;
   /** Who approved or rejected it, and why; absent where nobody was asked. */
   decidedBy?: string;
   decisionReason?: string;

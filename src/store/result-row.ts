@@ -79,6 +79,8 @@ export function incident(row: RawRow): Incident {
     commandIds: texts(row, 'commandIds'),
     ...optionalText(row, 'verdict'),
     ...optionalText(row, 'closedBy'),
+    ...(text(row, 'fleet') === '' ? {} : { fleet: JSON.parse(text(row, 'fleet')) }),
+    ...optionalText(row, 'gatheredBy'),
   };
 }
 

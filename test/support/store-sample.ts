@@ -115,6 +115,7 @@ export function sampleEffects(n: number): Effect[] {
     state: 'sent',
     acknowledgements: [{ gatewayId: 'gateway-1', effective: 'enforced', time: SAMPLE_TIME_MS }],
     issuedBy: 'parallax',
+    waitsFor: 'cap',
   };
   const event: CommandEvent = {
     ...who,
@@ -175,6 +176,8 @@ export function sampleEffects(n: number): Effect[] {
     commandIds: [`cmd_${n}`],
     verdict: 'true-positive',
     closedBy: 'ann',
+    fleet: { agentClass: 'support', nature: 'campaign', agents: 4, peers: 12, incidentIds: [`inc_${n}`] },
+    gatheredBy: 'inc_0',
   });
   return [
     { type: 'signal', value: sampleSignal({ id: `sig_${n}`, seq: 4, callId: 'call-1' }) },

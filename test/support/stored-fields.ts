@@ -109,6 +109,8 @@ export const STORED_FIELDS = {
     commandIds: true,
     verdict: true,
     closedBy: true,
+    fleet: true,
+    gatheredBy: true,
   } satisfies Fields<Incident>,
   commands: {
     id: true,
@@ -128,6 +130,7 @@ export const STORED_FIELDS = {
     posture: true,
     decidedBy: true,
     decisionReason: true,
+    waitsFor: true,
   } satisfies Fields<Command>,
   command_events: { ...COMMON, commandId: true, state: true, by: true, detail: true } satisfies Fields<CommandEvent>,
   restrictions: {
