@@ -7,6 +7,8 @@ export interface CallResult {
   reason: string;
   /** Where the kit's decision came from; undefined where it was not asked. */
   source: string | undefined;
+  /** What it decided: `allow`, `hold` or `deny`. */
+  decision: string | undefined;
   restriction: string | undefined;
   wouldBe: string | undefined;
   incidentId: string | undefined;
@@ -43,6 +45,7 @@ export async function callGateway(
     refusedBy: textOf(answer['refusedBy']),
     reason: textOf(answer['reason']) ?? '',
     source: textOf(check['source']),
+    decision: textOf(check['decision']),
     restriction: textOf(check['restriction']),
     wouldBe: textOf(check['wouldBe']),
     incidentId: textOf(check['incidentId']),
