@@ -60,6 +60,8 @@ export class Responder {
   readonly #options: ResponderOptions;
   readonly #commands: StateTable<Command>;
   readonly #restrictions: StateTable<Restriction>;
+  /** Newest version of any agent's restrictions, by tenant. */
+  readonly #newestVersion: StateTable<number>;
   /** Commands whose life is not over, in order of issue. */
   readonly #active = new Map<string, Command>();
   /** Times of automatic commands in the last minute, by tenant; stored, or a restart would forgive what was sent. */
@@ -76,6 +78,7 @@ export class Responder {
     const table = { capacity: 10_000, load: options.load };
     this.#commands = new StateTable({ ...table, prefix: 'command/' });
     this.#restrictions = new StateTable({ ...table, prefix: 'restriction/' });
+    this.#newestVersion = new StateTable({ ...table, prefix: 'restriction-version/' });
     this.#recent = new StateTable({ ...table, prefix: 'command-times/' });
     this.#finished = new BoundedMap(MAX_FINISHED, (key) => this.#commands.delete(key));
   }
@@ -222,6 +225,7 @@ export class Responder {
   drain(puts: { key: string; value: Uint8Array }[], deletes: string[]): void {
     this.#commands.drain(puts, deletes);
     this.#restrictions.drain(puts, deletes);
+    this.#newestVersion.drain(puts, deletes);
     this.#recent.drain(puts, deletes);
   }
 
@@ -309,8 +313,11 @@ export class Responder {
     ];
     const agentKey = `${command.tenant}/${command.agentId}`;
     const before = this.#restrictions.get(agentKey) ?? noRestriction(command.tenant, command.agentId);
-    const after = applyCommand(before, command, step.now, (count) => (this.#restrictionsEvicted += count));
+    // Not the time alone: several changes of one moment must not give an agent that was forgotten an older version.
+    const leastVersion = Math.max(step.now, (this.#newestVersion.get(command.tenant) ?? 0) + 1);
+    const after = applyCommand(before, command, leastVersion, (count) => (this.#restrictionsEvicted += count));
     if (after !== before) {
+      this.#newestVersion.set(command.tenant, after.version);
       if (isUnrestricted(after)) this.#restrictions.delete(agentKey);
       else this.#restrictions.set(agentKey, after);
       effects.push({ type: 'restriction', value: after });

@@ -37,15 +37,15 @@ export function noRestriction(tenant: string, agentId: string): Restriction {
 
 /**
  * The agent's restrictions with one command applied in its present state: added when it is in force, removed when it
- * is not. The version rises only when something changed, and never falls below `now` (epoch ms): so it keeps rising
- * even after an agent without restrictions was forgotten.
+ * is not. The version rises only when something changed, and never falls below `leastVersion`: so it keeps rising even
+ * after an agent without restrictions was forgotten.
  *
  * @param onEvicted told how many restrictions gave way because there were too many
  */
 export function applyCommand(
   before: Restriction,
   command: Command,
-  now: number,
+  leastVersion: number,
   onEvicted: (count: number) => void = () => {},
 ): Restriction {
   const inForce = isInForce(command);
@@ -68,7 +68,7 @@ export function applyCommand(
   const after: Restriction = {
     tenant,
     agentId,
-    version: Math.max(before.version + 1, now),
+    version: Math.max(before.version + 1, leastVersion),
     revokedSessions: bounded(lists.revokedSessions),
     frozenTools: bounded(lists.frozenTools),
   };

@@ -68,6 +68,38 @@ describe('the gateway kit against the API', () => {
     ]);
   });
 
+  it('enforces what hits the whole agent, from the state, the command and the change, and confirms it', async () => {
+    const expiresAt = Date.now() + 3_600_000;
+    const entryOf = (commandId: string) => ({ commandId, expiresAt, reason: 'odd' });
+    const { sessionId: _, ...base } = revokeCommand('s1');
+    const lower: Command = { ...base, id: 'cmd-lower', action: 'downgrade-posture', posture: 'approval' };
+    const suspend: Command = { ...base, id: 'cmd-off', action: 'suspend-agent' };
+    api.board.commands.push(lower, suspend);
+    const lowered = { ...revoked(1), downgrades: [{ posture: 'approval' as const, ...entryOf(lower.id) }] };
+    api.board.state = [lowered];
+    expect(await kit.subscribe()).toBe(true);
+    expect(await kit.check(attempt)).toMatchObject({
+      decision: 'hold',
+      source: 'memory',
+      restriction: 'downgrade-posture',
+      reason: expect.stringContaining('this agent needs approval for everything but reading until'),
+    });
+    expect(await kit.check({ ...attempt, effect: 'read' })).toMatchObject({ decision: 'allow', source: 'passed' });
+    expect(api.checks).toEqual([]);
+    api.board.push({ type: 'command', value: suspend });
+    await eventually('it is suspended', () => kit.restrictionOn('a', 'other', 'look', 'read') !== undefined);
+    expect(kit.restrictionOn('b', 'other', 'look', 'read')).toBeUndefined();
+    api.board.push({ type: 'restriction', value: { ...lowered, version: 2, suspensions: [entryOf(suspend.id)] } });
+    api.board.push({ type: 'restriction', value: { ...lowered, version: 3 } });
+    await eventually('three acknowledgements', () => api.journal.acks.length === 3);
+    expect(api.journal.acks.map(({ commandId, effective }) => [commandId, effective])).toEqual([
+      ['cmd-lower', 'enforced'],
+      ['cmd-off', 'enforced'],
+      ['cmd-off', 'lifted'],
+    ]);
+    expect(kit.restrictionOn('a', 'other', 'pay', 'write')?.decision).toBe('hold');
+  });
+
   it('lives on heartbeats alone', async () => {
     await kit.close(0);
     ({ kit } = kitFor(api.url, { key: secretOf('gateway'), limits: { silenceMs: 2_000 } }));

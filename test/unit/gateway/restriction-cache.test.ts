@@ -125,4 +125,45 @@ describe('RestrictionCache', () => {
     expect(cache.replaceAgent(fresh).inForce).toEqual(['c-s4']);
     expect(cache.size).toBe(1);
   });
+
+  it('knows what hits a whole agent: a suspension, and a lowered posture that spares reading', () => {
+    const { cache, clock } = cacheOf();
+    const lowered = { ...restriction('a', 1, []), downgrades: [entry('c-approval', { posture: 'approval' as const })] };
+    expect(cache.replaceAgent(lowered).inForce).toEqual(['c-approval']);
+    expect(find(cache, 'a', 's1', 'pay')).toMatchObject({ decision: 'hold', restriction: 'downgrade-posture' });
+    expect(find(cache, 'a', 's1', 'pay', 'read')).toBeUndefined();
+    const stricter = [...lowered.downgrades, entry('c-read', { posture: 'read-only' as const })];
+    cache.replaceAgent({ ...lowered, version: 2, downgrades: stricter });
+    expect(find(cache, 'a', 's1', 'pay', 'unknown')).toMatchObject({ decision: 'deny', commandId: 'c-read' });
+    cache.replaceAgent({ ...lowered, version: 3, downgrades: stricter, suspensions: [entry('c-off', {})] });
+    expect(cache.size).toBe(3);
+    expect(find(cache, 'a', undefined, 'look', 'read')).toMatchObject({ decision: 'deny', commandId: 'c-off' });
+    expect(cache.replaceAgent({ ...lowered, version: 4 }).lifted.sort()).toEqual(['c-off', 'c-read']);
+    expect(find(cache, 'a', 's1', 'pay')?.decision).toBe('hold');
+    clock.advance(60_000);
+    expect(find(cache, 'a', 's1', 'pay')).toBeUndefined();
+  });
+
+  it('keeps an agent suspended while one of two suspensions remains', () => {
+    const { cache } = cacheOf();
+    const twice = [entry('c-1', {}), { ...entry('c-2', {}), expiresAt: LATER + 5 }];
+    cache.replaceAgent({ ...restriction('a', 1, []), suspensions: twice });
+    expect(cache.replaceAgent({ ...restriction('a', 2, []), suspensions: twice.slice(0, 1) }).lifted).toEqual(['c-2']);
+    expect(find(cache, 'a', 's1', 'x')?.commandId).toBe('c-1');
+  });
+
+  it('suspends by the single command at once', () => {
+    const { cache } = cacheOf();
+    const command = {
+      id: 'c-off',
+      agentId: 'a',
+      reason: 'odd',
+      expiresAt: LATER,
+      dryRun: false,
+      state: 'sent' as const,
+    };
+    expect(cache.tighten({ ...command, action: 'suspend-agent' }).inForce).toEqual(['c-off']);
+    expect(find(cache, 'a', 's1', 'x', 'read')?.restriction).toBe('suspend-agent');
+    expect(find(cache, 'b', 's1', 'x')).toBeUndefined();
+  });
 });

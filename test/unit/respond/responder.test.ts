@@ -246,4 +246,82 @@ describe('Responder', () => {
     const next = sampleIncident({ id: 'inc_2', sessionId: 's2' });
     expect(commands(after.onIncident(next, counts(1), NOW + 1_000))).toMatchObject([{ state: 'proposed' }]);
   });
+
+  it('proposes to suspend a repeat offender, once, and suspends it when a person approves', () => {
+    const subject = responder();
+    expect(commands(subject.onIncident(sampleIncident(), counts(1, 2), NOW)).map((c) => c.action)).not.toContain(
+      'suspend-agent',
+    );
+    const third = sampleIncident({ id: 'inc_3', sessionId: 's3' });
+    const proposed = commands(subject.onIncident(third, counts(1, 3), NOW)).find((c) => c.action === 'suspend-agent');
+    expect(proposed).toMatchObject({ state: 'proposed', reason: expect.stringContaining('repeat offender') });
+    const fourth = sampleIncident({ id: 'inc_4', sessionId: 's4', severity: 'medium' });
+    expect(subject.onIncident(fourth, counts(1, 4), NOW)).toEqual([]);
+    const said = { time: 1, tenant: 'default', commandId: proposed?.id ?? '', by: 'ann', reason: 'enough' };
+    const effects = subject.onOrder({ ...said, order: 'approve' }, NOW + 30_000);
+    expect(commands(effects)).toMatchObject([
+      { state: 'approved' },
+      { state: 'sent', decidedBy: 'ann', decisionReason: 'enough', issuedAt: NOW + 30_000, expiresAt: NOW + 90_000 },
+    ]);
+    expect(restrictions(effects)).toMatchObject([{ suspensions: [{ commandId: proposed?.id }] }]);
+    const other = callOf('read_mail', 'read', 's99');
+    expect(subject.restrictionOn('default', 'agent-a', other, NOW + 30_000)?.action).toBe('suspend-agent');
+  });
+
+  it('suspends a repeat offender by itself only where it is told to', () => {
+    const subject = responder({ suspend: 'act', suspendAfterIncidents: 1 });
+    const effects = subject.onIncident(sampleIncident({ severity: 'low' }), counts(1, 1), NOW);
+    expect(commands(effects)).toMatchObject([{ action: 'suspend-agent', state: 'sent' }]);
+    expect(responder({ suspend: 'off' }).onIncident(sampleIncident({ severity: 'low' }), counts(1, 9), NOW)).toEqual(
+      [],
+    );
+  });
+
+  it('downgrades from the configured severity on, to the configured posture, one at a time', () => {
+    const subject = responder({ downgrade: 'act', downgradeTo: 'read-only' });
+    const medium = sampleIncident({ severity: 'medium' });
+    expect(commands(subject.onIncident(medium, counts(1), NOW))).toMatchObject([
+      { action: 'downgrade-posture', posture: 'read-only', state: 'sent' },
+    ]);
+    expect(subject.onIncident({ ...medium, id: 'inc_2' }, counts(1), NOW)).toEqual([]);
+    subject.onTime(NOW + 60_000);
+    expect(commands(subject.onIncident({ ...medium, id: 'inc_3' }, counts(1), NOW + 60_000))).toHaveLength(1);
+  });
+
+  it('lets nobody decide about what they proposed themselves, twice, too late, or about a dry run', () => {
+    const proposal = (change: Partial<ResponderOptions> = {}) => {
+      const subject = responder({ neverAct: ['*'], ...change });
+      const [command] = commands(subject.onIncident(sampleIncident(), counts(1), NOW));
+      const said = { time: 1, tenant: 'default', commandId: command?.id ?? '', by: 'ann', reason: 'seen' };
+      return { subject, said };
+    };
+    const own = proposal();
+    for (const by of ['policy', 'agent-a']) {
+      expect(own.subject.onOrder({ ...own.said, by, order: 'approve' }, NOW)).toEqual([]);
+    }
+    expect(own.subject.onOrder({ ...own.said, tenant: 'other', order: 'approve' }, NOW)).toEqual([]);
+    expect(commands(own.subject.onOrder({ ...own.said, order: 'reject' }, NOW))).toMatchObject([
+      { state: 'rejected', decidedBy: 'ann' },
+    ]);
+    expect(own.subject.onOrder({ ...own.said, order: 'approve' }, NOW)).toEqual([]);
+    const late = proposal();
+    expect(late.subject.onOrder({ ...late.said, order: 'approve' }, NOW + 60_000)).toEqual([]);
+    expect(commands(late.subject.onTime(NOW + 60_000))).toMatchObject([{ state: 'expired' }]);
+    const dry = proposal({ mode: 'observe' });
+    expect(dry.subject.onOrder({ ...dry.said, order: 'approve' }, NOW)).toEqual([]);
+  });
+
+  it('takes a call for a bypass only when a gateway confirmed the command a moment before', () => {
+    const subject = responder();
+    const [command] = commands(subject.onIncident(sampleIncident(), counts(1), NOW));
+    const obstacle = subject.restrictionOn('default', 'agent-a', callOf('x'), NOW);
+    if (obstacle === undefined || command === undefined) throw new Error('nothing is restricted');
+    expect(subject.isConfirmed('default', obstacle, NOW + 4_000)).toBe(false);
+    const ack = { time: 1, tenant: 'default', commandId: command.id, gatewayId: 'gw', effective: 'enforced' } as const;
+    subject.onAcknowledgement(ack, NOW);
+    expect(subject.isConfirmed('default', obstacle, NOW + 500)).toBe(false);
+    expect(subject.isConfirmed('default', obstacle, NOW + 1_000)).toBe(true);
+    expect(subject.wasContained(sampleIncident({ commandIds: [command.id] }))).toBe(true);
+    expect(subject.wasContained(sampleIncident({ commandIds: [] }))).toBe(false);
+  });
 });
