@@ -35,6 +35,14 @@ describe('SessionState', () => {
       reasoned: true,
       exposed: true,
       contained: false,
+      sameCallRepeats: 0,
+      retriesAfterError: 0,
+      deniedShare: 0,
+      costUsd: 0,
+      tokens: 0,
+      callsSinceReasoning: 1,
+      lastReasoningAgeMs: 400,
+      distinctTools: 1,
     });
     expect(session.facts(attempt({ at: 1_500, callId: 'c9' }, pay))).toMatchObject({ declared: false });
   });
