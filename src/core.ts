@@ -42,6 +42,8 @@ const SLICE_RECORDS = 256;
 const SESSION_ROOM = 1.25;
 const MAX_INCIDENTS = 10_000;
 const MAX_COMMANDS = 20_000;
+/** Longest time between checkpoints under load: most of what changes in it changes again, and is written once. */
+const CHECKPOINT_MS = 5_000;
 
 export interface CoreOptions {
   config: Config;
@@ -194,7 +196,7 @@ export function openCore(options: CoreOptions): Core {
     mode: config.mode,
     freezeWindowMs: config.respond.freezeWindowMs,
     suspendWindowMs: config.respond.suspendWindowMs,
-    checkpointMs: 1_000,
+    checkpointMs: CHECKPOINT_MS,
     sliceRecords: options.sliceRecords ?? SLICE_RECORDS,
     answer: (id, answer) => checker.answer(id, answer),
     awaits: (id) => checker.awaits(id),

@@ -4,8 +4,10 @@ import type { Effect, OutboxEntry } from '../model/effect.js';
 import type { Log, LogEntry, ScoringStore, StateCommit } from './port.js';
 import { decodeRecord } from './record-codec.js';
 
-/** Rest between checkpoints that are taken in a pause, in times of what the last one took: a twentieth of the time. */
-const IDLE_REST = 20;
+/** Rest between checkpoints that are taken in a pause, in times of what the last one took. Small, so that they stay small. */
+const IDLE_REST = 8;
+/** The longest such rest, ms: people wait for what was found in it. */
+const MAX_IDLE_REST_MS = 1_000;
 
 export interface CheckpointedReaderParts {
   log: Log;
@@ -88,7 +90,7 @@ export class CheckpointedReader {
    */
   #msToCheckpoint(idle: boolean): number {
     const { clock, checkpointMs } = this.#parts;
-    const restMs = idle ? Math.min(checkpointMs, IDLE_REST * this.#checkpointTookMs) : checkpointMs;
+    const restMs = idle ? Math.min(MAX_IDLE_REST_MS, IDLE_REST * this.#checkpointTookMs) : checkpointMs;
     const passedMs = clock.now() - this.#checkpointAt;
     // A clock that was set back must not put checkpoints off.
     return passedMs < 0 ? 0 : restMs - passedMs;

@@ -42,7 +42,7 @@ export class StoringReader {
       sleep: options.sleep ?? sleepTimer,
       maxRows: options.maxRows ?? 10_000,
       maxBatchBytes: options.maxBatchBytes ?? 16 * 1024 * 1024,
-      lingerMs: options.lingerMs ?? 1_000,
+      lingerMs: options.lingerMs ?? 5_000,
       retryMinMs: options.retryMinMs ?? 200,
       retryMaxMs: options.retryMaxMs ?? 10_000,
     };
