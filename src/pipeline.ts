@@ -301,7 +301,9 @@ export class Scoring {
   #isContained(call: CallObservation): boolean {
     const { responder } = this.#parts;
     const obstacle = responder.restrictionOn(call.tenant, call.agentId, call, this.#now);
-    if (obstacle === undefined || !responder.isConfirmed(call.tenant, obstacle, this.#now)) return false;
+    // A record that was long on its way tells of a call from before the command.
+    const reportedAt = Math.min(this.#now, call.time);
+    if (obstacle === undefined || !responder.isConfirmed(call.tenant, obstacle, reportedAt)) return false;
     return obstacle.strength === 'deny' || (call.kind === 'tool_call' && call.approvalId === undefined);
   }
 

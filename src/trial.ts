@@ -3,10 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig, type Config } from './config.js';
 import { openCore, type Core, type CoreOptions } from './core.js';
-import type { CaseStep } from './detect/case-session.js';
-import type { CaseWorld } from './detect/cases.js';
+import { timeOfStep, type CaseStep } from './detect/case-session.js';
+import { FIRST_SESSION_MS, type CaseWorld } from './detect/cases.js';
+import { libraryOfCase } from './governance/library-loader.js';
 import { ManualClock, systemClock } from './lib/clock.js';
+import type { LogRecord } from './model/log-record.js';
 import type { Stream } from './model/observation.js';
+import type { CaseLibrary } from './model/profile.js';
 import type { Principal } from './model/principal.js';
 import type { Signal } from './model/signal.js';
 import type { IntakeReport, WireObservation } from './model/wire.js';
@@ -29,13 +32,15 @@ export interface Trial {
   /** Hands one emitter's records to intake; resolves when they are in the log. */
   feed: (records: readonly WireObservation[]) => Promise<IntakeReport>;
   activate: (what: 'learning' | 'calibrate', value: string) => Promise<void>;
+  /** Lets processing time pass until `timeMs` (epoch ms), unless it has come already. */
+  passTo: (timeMs: number) => void;
   /** Lets processing time pass until every open session and window has ended, and waits until that is scored. */
   endSessions: () => Promise<void>;
   close: () => Promise<void>;
 }
 
 export interface TrialOptions extends Partial<
-  Pick<CoreOptions, 'scored' | 'windowScored' | 'sessionScored' | 'committed' | 'notice'>
+  Pick<CoreOptions, 'scored' | 'windowScored' | 'sessionScored' | 'committed' | 'notice' | 'library'>
 > {
   /** Settings over the defaults; the data directory is the trial's own. */
   config?: Config;
@@ -59,6 +64,7 @@ export function openTrial(options: TrialOptions = {}): Trial {
     ...(options.windowScored === undefined ? {} : { windowScored: options.windowScored }),
     ...(options.sessionScored === undefined ? {} : { sessionScored: options.sessionScored }),
     ...(options.committed === undefined ? {} : { committed: options.committed }),
+    ...(options.library === undefined ? {} : { library: options.library }),
   });
   const settled = async () => {
     while (core.store.nextPosition <= core.log.head) {
@@ -80,6 +86,7 @@ export function openTrial(options: TrialOptions = {}): Trial {
       await core.record({ type: 'activation', value: { time: clock.now(), tenant: TRIAL_TENANT, what, value } });
       await settled();
     },
+    passTo: (timeMs) => clock.advance(Math.max(0, timeMs - clock.now())),
     endSessions: async () => {
       clock.advance(LONG_AFTER_MS);
       await core.record({ type: 'tick', value: { now: clock.now() } });
@@ -93,19 +100,24 @@ export function openTrial(options: TrialOptions = {}): Trial {
 }
 
 /** A fresh world for one case of a detector. */
-export async function openCaseWorld(config: Config): Promise<CaseWorld> {
+export async function openCaseWorld(config: Config, library?: CaseLibrary): Promise<CaseWorld> {
   let raised: Signal[] = [];
   const trial = openTrial({
     config,
+    startMs: FIRST_SESSION_MS,
+    ...(library === undefined ? {} : { library: libraryOfCase(library) }),
     scored: ({ signals }) => raised.push(...signals),
     windowScored: (_window, signals) => raised.push(...signals),
     sessionScored: (_finished, signals) => raised.push(...signals),
   });
   const log = async (step: CaseStep): Promise<void> => {
+    trial.passTo(timeOfStep(step));
     if ('record' in step) {
       const { refused } = await trial.feed([step.record]);
       const [first] = refused;
       if (first !== undefined) throw new Error(`${first.field}: ${first.reason}`);
+    } else if ('order' in step) {
+      await trial.core.record(...orderRecords(step));
     } else {
       const { records } = trial.core.intake.prepareAttempt(step.check, SPEAKERS.action);
       await trial.core.log.append(records);
@@ -133,6 +145,16 @@ export async function openCaseWorld(config: Config): Promise<CaseWorld> {
     finish: () => collect(trial.endSessions()),
     close: () => trial.close(),
   };
+}
+
+/** A person's order, and the gateway's confirmation of it. */
+function orderRecords({ order, confirmed }: Extract<CaseStep, { order: unknown }>): LogRecord[] {
+  const { time, commandId = '' } = order;
+  const records: LogRecord[] = [{ type: 'order', value: { ...order, tenant: TRIAL_TENANT } }];
+  const gatewayId = SPEAKERS.action.id;
+  const value = { time, tenant: TRIAL_TENANT, commandId, gatewayId, effective: 'enforced' as const };
+  if (confirmed) records.push({ type: 'ack', value });
+  return records;
 }
 
 function speaker(id: string, role: Principal['role'], stream: Stream): Principal {

@@ -4,6 +4,7 @@ import { loadConfig } from '../config.js';
 import { describeCaseResults, runDetectorCases, type CaseResult } from '../detect/cases.js';
 import { loadDetectors } from '../detect/loader.js';
 import { packageRoot } from '../lib/package-root.js';
+import type { CaseLibrary } from '../model/profile.js';
 import { openCaseWorld } from '../trial.js';
 import { textOf, UsageError, type CliCommand } from './command.js';
 import { ProgressLine } from './progress.js';
@@ -24,7 +25,8 @@ export const detectors: CliCommand = {
     const progress = new ProgressLine(context.console);
     const results: CaseResult[] = [];
     for (const { definition } of set.detectors) {
-      const world = () => openCaseWorld({ ...config, detection: { ...config.detection, detectorsDir: directory } });
+      const own = { ...config, detection: { ...config.detection, detectorsDir: directory } };
+      const world = (library?: CaseLibrary) => openCaseWorld(own, library);
       results.push(...(await runDetectorCases(definition, world, (name) => progress.show(definition.id, name))));
     }
     progress.done();

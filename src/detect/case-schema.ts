@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import { COMMAND_ACTIONS } from '../model/command.js';
 import { DECISIONS, EFFECTS, GOVERNANCE_KINDS, ORIGINS, TIERS } from '../model/observation.js';
+import { caseLibrarySchema } from '../model/profile.js';
 
 const name = z.string().min(1).max(256);
 const text = z.string().max(10_000);
@@ -31,6 +33,8 @@ const shapes = [
     call: name,
     ...callFields,
     decision: z.enum(DECISIONS).default('allow'),
+    approvalId: name.exactOptional(),
+    policyVersion: name.exactOptional(),
     error: name.exactOptional(),
   }),
   z.strictObject({
@@ -51,12 +55,22 @@ const shapes = [
     approvalId: name.exactOptional(),
     policyVersion: name.exactOptional(),
     posture: name.exactOptional(),
+    /** Seconds after this event at which what it grants ends. */
+    expiresAfter: z.number().min(0).max(1e7).exactOptional(),
+    at,
+  }),
+  z.strictObject({
+    type: z.literal('contain'),
+    contain: z.enum(COMMAND_ACTIONS),
+    tool: name.exactOptional(),
+    /** Whether the gateway confirms at once that it enforces it. */
+    confirmed: z.boolean().default(true),
     at,
   }),
   z.strictObject({ type: z.literal('metric'), metric: z.record(name, z.number()), at }),
 ] as const;
 
-const HEADS = ['prompt', 'say', 'attempt', 'call', 'result', 'governance', 'metric'] as const;
+const HEADS = ['prompt', 'say', 'attempt', 'call', 'result', 'governance', 'contain', 'metric'] as const;
 
 /** `{call: x, effect: write}` gets the `type` that its first word means, so that errors speak of that form alone. */
 function withType(value: unknown): unknown {
@@ -90,6 +104,8 @@ export type CaseLearning = z.infer<typeof learnSchema>;
 export const detectorCaseSchema = z
   .strictObject({
     name: z.string().min(3).max(120),
+    /** The reference library that this case presumes, its profile that of every agent; the shipped one when left out. */
+    library: caseLibrarySchema.exactOptional(),
     learn: z.array(learnSchema).max(20).exactOptional(),
     events,
     expect: z.enum(['fires', 'silent']),

@@ -1,13 +1,27 @@
+import type { OperatorOrder } from '../model/log-record.js';
 import type { CheckRequest, WireObservation } from '../model/wire.js';
 import type { CaseEvent } from './case-schema.js';
 
-/** One thing that happens in a case: a record that intake takes in, or a call that a gateway asks about. */
-export type CaseStep = { record: WireObservation } | { check: CheckRequest };
+/**
+ * One thing that happens in a case: a record that intake takes in, a call that a gateway asks about, or a person's
+ * order to contain, which the gateway may confirm.
+ */
+export type CaseStep =
+  | { record: WireObservation }
+  | { check: CheckRequest }
+  | { order: Omit<OperatorOrder, 'tenant'>; confirmed: boolean };
+
+/** Event time of a step, epoch ms. */
+export function timeOfStep(step: CaseStep): number {
+  const { time } = 'record' in step ? step.record : 'check' in step ? step.check : step.order;
+  return typeof time === 'number' ? time : Date.parse(time);
+}
 
 export interface CaseSessionOptions {
   sessionId: string;
   /** Event time of second 0, epoch ms. */
   startMs: number;
+  agentId: string;
   /** Texts for `{name}`. */
   values: Readonly<Record<string, string>>;
 }
@@ -62,6 +76,8 @@ export function describeCaseEvent(event: CaseEvent): string {
       return `result ${event.result}`;
     case 'governance':
       return `governance ${event.governance}`;
+    case 'contain':
+      return `contain ${event.contain}`;
     case 'metric':
       return `metric ${Object.keys(event.metric).join(', ')}`;
   }
@@ -98,8 +114,20 @@ function caseStep(event: CaseEvent, common: StepFields, calls: CallIds): CaseSte
       return { record: { ...common, ...rest, ...calls.result(tool), stream: 'action', kind: 'tool_result', tool } };
     }
     case 'governance': {
-      const { type: _type, governance: kind, at: _at, ...rest } = event;
-      return { record: { ...common, ...rest, stream: 'governance', kind } };
+      const { type: _type, governance: kind, at: _at, expiresAfter, ...rest } = event;
+      const ends = expiresAfter === undefined ? {} : { expiresAt: common.time + Math.round(expiresAfter * 1000) };
+      return { record: { ...common, ...rest, ...ends, stream: 'governance', kind } };
+    }
+    case 'contain': {
+      const { contain: action, tool, confirmed } = event;
+      const { id, time, agentId, sessionId } = common;
+      const subject = {
+        ...(action === 'revoke-session' ? { sessionId } : {}),
+        ...(tool === undefined ? {} : { tool }),
+      };
+      const posture = action === 'downgrade-posture' ? { posture: 'read-only' as const } : {};
+      const order = { commandId: `cmd_${id}`, action, agentId, ...subject, ...posture };
+      return { order: { ...order, time, order: 'contain', by: 'operator', reason: 'a case' }, confirmed };
     }
     case 'metric':
       return { record: { ...common, stream: 'metric', kind: 'sample', values: event.metric } };

@@ -1,3 +1,4 @@
+import type { CaseLibrary } from '../model/profile.js';
 import type { Signal } from '../model/signal.js';
 import { caseSession, describeCaseEvent } from './case-session.js';
 import type { CaseStep, NumberedStep } from './case-session.js';
@@ -18,8 +19,8 @@ export interface CaseWorld {
   close(): Promise<void>;
 }
 
-/** Opens a world that nothing has happened in yet. */
-export type OpenCaseWorld = () => Promise<CaseWorld>;
+/** Opens a world that nothing has happened in yet, with a reference library of its own where one is given. */
+export type OpenCaseWorld = (library?: CaseLibrary) => Promise<CaseWorld>;
 
 export interface CaseResult {
   detectorId: string;
@@ -38,7 +39,7 @@ interface Raised {
 /** Sessions start this far apart, so that none of their windows meet. */
 const SESSION_GAP_MS = 60 * 60_000;
 /** A fixed day: cases do not depend on when they are run. 2026-01-05 08:00 UTC, a Monday. */
-const FIRST_SESSION_MS = Date.UTC(2026, 0, 5, 8);
+export const FIRST_SESSION_MS = Date.UTC(2026, 0, 5, 8);
 
 /**
  * Runs all cases of a detector, each in a world of its own.
@@ -59,7 +60,7 @@ export async function runDetectorCases(
 }
 
 async function runCase(detectorId: string, one: DetectorCase, open: OpenCaseWorld): Promise<CaseResult> {
-  const world = await open();
+  const world = await open(one.library);
   try {
     const { learning, test } = caseSessions(one);
     for (const { steps, isWatched } of learning)
@@ -106,7 +107,10 @@ export function caseSessions(one: DetectorCase): { learning: LearnedSession[]; t
     }
   }
   const startMs = FIRST_SESSION_MS + learning.length * SESSION_GAP_MS;
-  return { learning, test: caseSession(one.events, { sessionId: 'case', startMs, values: {} }) };
+  return {
+    learning,
+    test: caseSession(one.events, { sessionId: 'case', startMs, values: {} }),
+  };
 }
 
 /** The next of each list in every session; `{n}` is the session's number. */

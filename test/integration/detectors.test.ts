@@ -25,7 +25,7 @@ describe('the shipped detectors', () => {
   });
 
   it.each(set.detectors.map(({ definition }) => [definition.id, definition] as const))('%s', async (_, definition) => {
-    const results = await runDetectorCases(definition, () => openCaseWorld(config));
+    const results = await runDetectorCases(definition, (library) => openCaseWorld(config, library));
     expect(results.filter((result) => !result.passed).map((result) => `${result.case}: ${result.message}`)).toEqual([]);
     expect(results).toHaveLength(definition.cases.length);
   });

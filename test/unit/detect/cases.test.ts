@@ -13,7 +13,10 @@ function session(...events: object[]) {
   return caseSession(
     events.map((event) => caseEventSchema.parse(event)),
     options,
-  ).map(({ step }) => ('record' in step ? step.record : step.check));
+  ).map(({ step }) => {
+    if ('order' in step) throw new Error('there is no order in these sessions');
+    return 'record' in step ? step.record : step.check;
+  });
 }
 
 async function play(cases: string, when = 'tool == "pay"') {

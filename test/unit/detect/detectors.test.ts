@@ -39,6 +39,7 @@ describe('the detectors that come with Parallax', () => {
       for (const one of definition.cases) {
         const { learning, test } = caseSessions(one);
         for (const { step } of [...(learning[0]?.steps ?? []), ...test]) {
+          if ('order' in step) continue;
           const parsed =
             'record' in step ? wireObservationSchema.safeParse(step.record) : checkRequestSchema.safeParse(step.check);
           expect(parsed.error).toBeUndefined();

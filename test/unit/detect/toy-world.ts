@@ -182,6 +182,7 @@ class ToySession {
 }
 
 function observe(step: CaseStep): Observation {
+  if ('order' in step) throw new Error('nobody contains anything in this world');
   const wire = 'record' in step ? step.record : step.check;
   const base = {
     id: wire.id ?? 'none',
