@@ -130,8 +130,10 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
           activate: async (value) => void (await core.record({ type: 'activation', value })),
         },
         status: {
-          status: (principal) =>
-            oversees(principal) ? statusOf({ core, link, mail, config }) : tenantStatusOf(core, config, principal),
+          status: (principal) => ({
+            ...(oversees(principal) ? statusOf({ core, link, mail, config }) : tenantStatusOf(core, config, principal)),
+            promise: core.baselines.promise(principal.tenant),
+          }),
           oversees,
           ready: () => true,
         },
@@ -231,6 +233,7 @@ function statusOf({ core, link, mail, config }: RunningParts): Record<string, un
     baselines: core.baselines.stats(),
     entitlements: core.entitlements.stats(),
     incidents: { forgotten: core.incidents.evicted },
+    fleet: { ...core.peers.stats(), ...core.blastNotices.stats() },
     commands: { ...core.responder.stats(), forgottenByView: core.commands.evicted },
     checks: core.checker.stats(),
     detectors: core.detectors.status(),

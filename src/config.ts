@@ -180,6 +180,9 @@ const configSchema = z.strictObject({
       containmentMs: ms(60 * 60_000),
       acknowledgeMs: ms(5_000),
       maxCommandsPerMinute: z.number().int().positive().default(20),
+      /** Share of a tenant's known agents that may be contained at once, but at least `minContainedAgents` of them. */
+      maxContainedShare: z.number().gt(0).max(1).default(0.1),
+      minContainedAgents: z.number().int().positive().default(3),
       /** Agents that are never contained automatically; a trailing `*` is a prefix. */
       neverAct: z.array(z.string()).default([]),
       /** From this severity on the session is revoked; below it, writes that gateways ask about are held. */
@@ -196,6 +199,20 @@ const configSchema = z.strictObject({
       suspend: z.enum(RUNG_MODES).default('propose'),
       suspendAfterIncidents: z.number().int().min(1).default(3),
       suspendWindowMs: ms(24 * 60 * 60_000),
+    })
+    .prefault({}),
+  /** The same change of behaviour in many agents of a class at once is one incident, judged by a person. */
+  fleet: z
+    .strictObject({
+      /** Agents that must show it, and their share of the agents of the class that are active. */
+      minAgents: z.number().int().min(2).default(4),
+      share: z.number().gt(0).max(1).default(0.2),
+      /** Event time within which they must. */
+      windowMs: ms(30 * 60_000),
+      /** How long a person's verdict on a change holds for agents that show it later. */
+      verdictMs: ms(7 * 24 * 60 * 60_000),
+      /** Detectors whose findings are changes of behaviour, and may be explained by peers. */
+      detectors: z.array(z.string()).default(['new-session-shape', 'session-drift']),
     })
     .prefault({}),
   /** Ways to reach people; a way that is not set is off. */

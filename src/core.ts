@@ -1,13 +1,19 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { randomInt } from 'node:crypto';
 import { isAbsolute, join, resolve } from 'node:path';
+import { TERM } from './baseline/evidence.js';
 import { MEASURES } from './baseline/measures.js';
 import { loadPrior } from './baseline/prior.js';
 import { BaselineRegistry } from './baseline/registry.js';
 import { ConfigError, type Config } from './config.js';
 import { AgentView } from './correlate/agent-view.js';
 import { IncidentView } from './correlate/incident-view.js';
+import { BlastNotices } from './correlate/blast-notice.js';
+import { ACTIVITY_PREFIX, type ActiveAgent } from './correlate/class-activity.js';
 import { Correlator } from './correlate/correlator.js';
+import type { CauseState } from './correlate/fleet-cause.js';
+import { CAUSE_PREFIX } from './correlate/fleet-shifts.js';
+import { PeerComparison } from './correlate/peer-comparison.js';
 import { DetectorMemory } from './detect/detector-memory.js';
 import { loadDetectors } from './detect/loader.js';
 import { IndexedDetectorRunner } from './detect/runner.js';
@@ -28,7 +34,7 @@ import type { LogRecord } from './model/log-record.js';
 import type { OutboxEntry } from './model/effect.js';
 import { LoggingIntake } from './normalize/intake.js';
 import { nativeNormalizer } from './normalize/native.js';
-import { Scoring, type Scored, type ScoringParts } from './pipeline.js';
+import { QUARANTINE_MS, Scoring, type Scored, type ScoringParts } from './pipeline.js';
 import { Checker } from './respond/checker.js';
 import { CommandView } from './respond/command-view.js';
 import { Responder } from './respond/responder.js';
@@ -83,6 +89,8 @@ export interface Core {
   agents: AgentView;
   commands: CommandView;
   responder: Responder;
+  peers: PeerComparison;
+  blastNotices: BlastNotices;
   /** Appends records that are not observations. */
   record: (...records: LogRecord[]) => Promise<number>;
   /** Resolves when everything that is in the log now has been scored and committed, or scoring has failed. */
@@ -154,7 +162,26 @@ export function openCore(options: CoreOptions): Core {
   const commands = stored('command/').map(({ value }) => value as Command);
   const restrictions = stored('restriction/').map(({ value }) => value as Restriction);
   correlator.restore(incidents);
-  const responder = new Responder({ mode: config.mode, ...config.respond, load });
+  const peers = new PeerComparison({
+    ...config.fleet,
+    openMs: QUARANTINE_MS,
+    maxAgents: config.detection.maxAgents,
+    classOf: (agentId) => library.classOf(agentId),
+    labels: TERM,
+    correlator,
+  });
+  // Only peer comparison writes under these prefixes.
+  peers.restore(
+    stored(ACTIVITY_PREFIX).map(({ value }) => value as ActiveAgent),
+    stored(CAUSE_PREFIX).map(({ value }) => value as CauseState),
+  );
+  const blastNotices = new BlastNotices(load);
+  const responder = new Responder({
+    mode: config.mode,
+    ...config.respond,
+    knownAgents: (tenant) => baselines.knownAgents(tenant),
+    load,
+  });
   responder.restore(commands);
 
   const agentView = new AgentView(config.detection.maxAgents);
@@ -191,6 +218,8 @@ export function openCore(options: CoreOptions): Core {
     entitlements,
     detectors,
     correlator,
+    peers,
+    blastNotices,
     responder,
     clock,
     mode: config.mode,
@@ -233,6 +262,8 @@ export function openCore(options: CoreOptions): Core {
     agents: agentView,
     commands: commandView,
     responder,
+    peers,
+    blastNotices,
     record: (...records) => log.append(records.map(encodeRecord)),
     settled: () => settled(log, store, () => isScoring),
     close: async () => {

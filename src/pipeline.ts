@@ -1,7 +1,10 @@
 import { Subject as Pushes } from 'rxjs';
 import type { BaselineRegistry } from './baseline/registry.js';
-import type { Correlator, Evidence, Subject } from './correlate/correlator.js';
+import type { BlastNotices, Overreach } from './correlate/blast-notice.js';
+import type { Correlation, Correlator, Evidence, Subject } from './correlate/correlator.js';
+import type { Comparable, PeerComparison } from './correlate/peer-comparison.js';
 import { sessionOutcome } from './correlate/session-outcome.js';
+import { timelineEntry } from './correlate/timeline.js';
 import { FALSE_ALARM_EVERY } from './baseline/drift.js';
 import type { FinishedSubject } from './detect/port.js';
 import type { IndexedDetectorRunner } from './detect/runner.js';
@@ -14,7 +17,7 @@ import { encodeState } from './lib/state-table.js';
 import { CheckpointedReader } from './log/checkpointed-reader.js';
 import type { Log, ScoringStore, StateCommit } from './log/port.js';
 import type { Effect, OutboxEntry } from './model/effect.js';
-import type { Incident } from './model/incident.js';
+import type { Incident, TimelineEntry } from './model/incident.js';
 import type { Activation, Verdict } from './model/log-record.js';
 import type { CallObservation, Observation } from './model/observation.js';
 import type { Signal } from './model/signal.js';
@@ -59,6 +62,8 @@ export interface ScoringParts {
   entitlements: Entitlements;
   detectors: IndexedDetectorRunner;
   correlator: Correlator;
+  peers: PeerComparison;
+  blastNotices: BlastNotices;
   responder: Responder;
   clock: Clock;
   mode: 'observe' | 'act';
@@ -189,6 +194,7 @@ export class Scoring {
         this.#now = Math.max(this.#now, output.value.now);
         this.#emit(responder.onTime(this.#now));
         this.#parts.baselines.expireQuarantine(this.#now, QUARANTINE_MS);
+        this.#parts.peers.expire(this.#now);
         return;
       case 'ack':
         return this.#emit(responder.onAcknowledgement(output.value, this.#now));
@@ -230,7 +236,9 @@ export class Scoring {
       callTerms: assessment.terms,
       signals,
       ...(observation.seq === undefined ? {} : { seq: observation.seq }),
+      ...(isCall(observation) ? { call: { observation, assessment } } : {}),
     });
+    if (observation.kind === 'tool_attempt') this.#noteHold(observation, correlation);
     if (observation.kind === 'tool_call') this.#emit(responder.onCall(observation, this.#now));
     baselines.apply(observation);
     entitlements.apply(observation);
@@ -255,6 +263,7 @@ export class Scoring {
       callTerms: [],
       signals,
     });
+    if (window.revision === 0) this.#parts.peers.seen(window.tenant, window.agentId, window.start);
     // A revision is the same minute again: it must not teach the rate twice.
     if (window.revision === 0 && !this.#isFlagged(subjectOf(window))) baselines.learnWindow(window);
     const { evidenceIds: _, ...summary } = window;
@@ -263,27 +272,77 @@ export class Scoring {
   }
 
   /** Evidence -> risk -> incident -> commands. */
-  #correlate(evidence: Omit<Evidence, 'threshold'> & Partial<Pick<Evidence, 'threshold'>>) {
-    const { baselines, correlator, responder, freezeWindowMs } = this.#parts;
+  #correlate({ call, ...evidence }: Unweighed) {
+    const { baselines, correlator, responder, peers, freezeWindowMs } = this.#parts;
     const { tenant, agentId } = evidence.subject;
     this.#counters.signals += evidence.signals.length;
     this.#emit(evidence.signals.map((value) => ({ type: 'signal', value })));
     // An operator vouches for this traffic: it is learned from and raises nothing.
     if (baselines.learning(tenant) === 'vouched') return { riskNats: 0, opened: false, incident: undefined };
     const threshold = evidence.threshold ?? baselines.threshold(tenant, agentId);
-    const correlation = correlator.observe({ ...evidence, threshold });
-    const { incident, opened } = correlation;
+    const compared = peers.compare({
+      evidence: { ...evidence, threshold },
+      now: this.#now,
+      ...(call === undefined ? {} : { call }),
+      novelty: (observation) => baselines.novelty(observation),
+      line: () => comparedLine(evidence, call),
+    });
+    this.#emit(peers.take(compared.changes).map((value) => ({ type: 'incident', value })));
+    const { novel, damping } = compared;
+    const correlation = correlator.observe({
+      ...evidence,
+      threshold,
+      ...(novel === undefined ? {} : { novel }),
+      ...(damping === undefined ? {} : { damping }),
+    });
+    const { incident, opened, shiftId } = correlation;
     if (incident === undefined) return { ...correlation, incident: undefined };
     if (opened) this.#counters.incidents++;
     const tool = mainTool(incident);
     const sameToolSessions =
       tool === undefined ? 0 : correlator.openSessionsOver(evidence.subject, tool, evidence.time - freezeWindowMs);
     const priorIncidents = opened ? this.#priorIncidents(incident, evidence.time) : 0;
-    const effects = responder.onIncident(incident, { sameToolSessions, priorIncidents }, this.#now);
+    const sharedBehaviour = shiftId === undefined ? undefined : correlator.incident(tenant, shiftId)?.title;
+    const effects = responder.onIncident(incident, { sameToolSessions, priorIncidents, sharedBehaviour }, this.#now);
     const commandIds = effects.flatMap((effect) => (effect.type === 'command' ? [effect.value.id] : []));
-    const linked = correlator.linkCommands(incident, commandIds);
+    const linked = peers.settle(correlator.linkCommands(incident, commandIds), correlation, compared);
     this.#emit([{ type: 'incident', value: linked }, ...effects]);
+    this.#tellOfCap(evidence.time);
     return { ...correlation, incident: linked };
+  }
+
+  /** Tells people of commands that the blast-radius cap made proposals of. @param time event time, epoch ms */
+  #tellOfCap(time: number): void {
+    for (const { command, reason } of this.#parts.responder.takeCapped()) {
+      const { tenant, agentId, action, id, incidentId = '' } = command;
+      const { contained: reached, known } = this.#parts.responder.limit(tenant);
+      const text = `${action} of ${agentId} waits for a person`;
+      const line = { time, stream: 'parallax' as const, text, refId: id };
+      this.#tellOfReach({ tenant, time, kind: 'command', reached, known, reason, incidentId, line });
+    }
+  }
+
+  /** Counts calls that are held because of an incident: many at once are as much of an outage as many commands. */
+  #noteHold(attempt: CallObservation, { open, shiftId }: Pick<Correlation, 'open' | 'shiftId'>): void {
+    const { blastNotices, responder, mode } = this.#parts;
+    if (mode !== 'act' || open === undefined || shiftId !== undefined || attempt.effect === 'read') return;
+    const { tenant, agentId, tool, id, time } = attempt;
+    const reached = blastNotices.noteHold(tenant, agentId, this.#now);
+    if (reached <= responder.minContainedAgents) return;
+    const { known, maxContained } = responder.limit(tenant);
+    if (reached <= maxContained) return;
+    const reason = `blast-radius cap: calls of ${reached} of ${known} agents are held`;
+    const line = { time, stream: 'parallax' as const, text: `${tool} of ${agentId} is held`, refId: id };
+    this.#tellOfReach({ tenant, time, kind: 'hold', reached, known, reason, incidentId: open.id, line });
+  }
+
+  #tellOfReach(over: Overreach): void {
+    const { blastNotices, correlator, notice } = this.#parts;
+    const held = correlator.incident(over.tenant, blastNotices.incidentId(over.tenant));
+    const incident = blastNotices.report(over, held?.status === 'closed' ? undefined : held);
+    correlator.adopt(incident);
+    this.#emit([{ type: 'incident', value: incident }]);
+    if (held?.id !== incident.id) notice(over.reason, { tenant: over.tenant, incidentId: incident.id });
   }
 
   /** Other incidents of the same agent, lately, that a person judged true or that were contained. */
@@ -312,7 +371,10 @@ export class Scoring {
     const subject = subjectOf(closed);
     const risk = correlator.riskOf(subject);
     const incident = risk === undefined ? undefined : correlator.incident(closed.tenant, risk.incidentId);
-    const outcome = sessionOutcome(risk?.incidentId ?? '', incident);
+    const outcome =
+      risk?.shiftId !== undefined && risk.incidentId === ''
+        ? this.#parts.peers.outcome(closed.tenant, closed.agentId, risk.shiftId)
+        : sessionOutcome(risk?.incidentId ?? '', incident);
     const result = baselines.closeSession(subject, outcome, { extraNats: risk?.peakStreamNats ?? 0, nowMs: this.#now });
     correlator.forget(subject);
     detectors.sessionClosed(subject);
@@ -373,12 +435,26 @@ export class Scoring {
     this.#emit([{ type: 'incident', value: incident }]);
     const isHarmless = verdict.verdict !== 'true-positive';
     baselines.release(incident.id, isHarmless);
+    this.#settleShift(verdict, isHarmless);
     if (!isHarmless) return;
     // A person says that it was harmless: what was done about it is undone in the same step.
     for (const commandId of incident.commandIds) {
       const { tenant, by, time } = verdict;
       const reason = `incident closed as ${verdict.verdict}`;
       this.#emit(responder.onOrder({ time, tenant, order: 'lift', commandId, by, reason }, this.#now));
+    }
+  }
+
+  /** A verdict on what a whole class did is a verdict on every session that is gathered under it. */
+  #settleShift(verdict: Verdict, isHarmless: boolean): void {
+    const { baselines, correlator, peers } = this.#parts;
+    const settled = peers.onVerdict(verdict, this.#now);
+    if (settled === undefined) return;
+    for (const key of settled.quarantines) baselines.release(key, isHarmless);
+    if (!isHarmless) return;
+    for (const incidentId of settled.incidentIds) {
+      const gathered = correlator.incident(verdict.tenant, incidentId);
+      if (gathered?.gatheredBy === verdict.incidentId) this.#verdict({ ...verdict, incidentId });
     }
   }
 
@@ -395,16 +471,19 @@ export class Scoring {
   /** Answers a gateway that asked about this call, from the state as it is now. */
   #answer(observation: Observation): void {
     if (observation.kind !== 'tool_attempt' || !this.#parts.awaits(observation.id)) return;
-    const { baselines, correlator, responder, mode } = this.#parts;
+    const { baselines, correlator, responder, peers, mode } = this.#parts;
     const { tenant, agentId, effect } = observation;
     const risk = correlator.riskOf(subjectOf(observation));
     const incident = risk === undefined ? undefined : correlator.incident(tenant, risk.incidentId);
+    const isShared = incident?.gatheredBy !== undefined && peers.explains(incident);
+    const shiftId = isShared ? incident.gatheredBy : risk?.incidentId === '' ? risk.shiftId : undefined;
     const facts = {
       mode,
       effect,
       riskNats: risk?.peakNats ?? 0,
       thresholdNats: baselines.threshold(tenant, agentId).nats,
-      incident: incident?.status === 'closed' ? undefined : incident,
+      incident: isShared || incident?.status === 'closed' ? undefined : incident,
+      shared: shiftId === undefined ? undefined : correlator.incident(tenant, shiftId),
       restriction: responder.restrictionOn(tenant, agentId, observation, this.#now),
     };
     this.#parts.answer(observation.id, decide(facts));
@@ -412,7 +491,7 @@ export class Scoring {
 
   #isFlagged(subject: Subject): boolean {
     const risk = this.#parts.correlator.riskOf(subject);
-    return risk !== undefined && risk.incidentId !== '';
+    return risk !== undefined && (risk.incidentId !== '' || risk.shiftId !== undefined);
   }
 
   #emit(effects: readonly Effect[]): void {
@@ -424,7 +503,7 @@ export class Scoring {
 
   /** What changed since the last checkpoint. */
   #drain(): Pick<StateCommit, 'puts' | 'deletes' | 'effects'> {
-    const { join, baselines, entitlements, correlator, responder, drainMore } = this.#parts;
+    const { join, baselines, entitlements, correlator, responder, peers, blastNotices, drainMore } = this.#parts;
     const changes = join.drainChanges();
     const puts = changes.puts.map(({ key, value }) => ({ key, value: encodeState(value) }));
     puts.push({ key: NOW_KEY, value: new TextEncoder().encode(String(this.#now)) });
@@ -433,6 +512,8 @@ export class Scoring {
     entitlements.drain(puts, deletes);
     correlator.drain(puts, deletes);
     responder.drain(puts, deletes);
+    peers.drain(puts, deletes);
+    blastNotices.drain(puts, deletes);
     drainMore(puts, deletes);
     const effects = this.#effects;
     this.#effects = [];
@@ -447,13 +528,32 @@ const ACROSS_SESSIONS = {
   budget: 1 / FALSE_ALARM_EVERY,
   groups: FALSE_ALARM_EVERY,
 };
+/** What was found about an observation, a window or a session, before it is weighed. */
+type Unweighed = Omit<Evidence, 'threshold'> &
+  Partial<Pick<Evidence, 'threshold'>> &
+  Partial<Pick<Required<Comparable>, 'call'>>;
+
 const NOW_KEY = 'scoring/now';
 /** Flagged sessions that nobody judged for this long are dropped and learning goes on without them. */
-const QUARANTINE_MS = 14 * 24 * 60 * 60_000;
+export const QUARANTINE_MS = 14 * 24 * 60 * 60_000;
 
 function isInput(output: JoinOutput): boolean {
   const { type } = output;
   return type !== 'window' && type !== 'session-closed' && type !== 'late' && type !== 'future';
+}
+
+function isCall(observation: Observation): observation is CallObservation {
+  return observation.kind === 'tool_attempt' || observation.kind === 'tool_call';
+}
+
+/** One agent's part in what its whole class does, as a line for a person. */
+function comparedLine({ subject, time, signals, causeId }: Unweighed, call: Comparable['call']): TimelineEntry {
+  const { agentId } = subject;
+  if (call === undefined) {
+    return { time, stream: 'parallax', text: `${agentId}: ${signals[0]?.reason ?? ''}`, refId: causeId };
+  }
+  const line = timelineEntry(call.observation);
+  return { ...line, text: `${agentId} ${line.text}` };
 }
 
 function subjectOf(of: { tenant: string; agentId: string; sessionId?: string }): Subject {

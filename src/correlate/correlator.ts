@@ -142,6 +142,11 @@ export class Correlator {
     return { ...result, incident, open: incident, opened: open === undefined };
   }
 
+  /** Whether the session of an incident still runs, and the incident is its latest. */
+  isRunning(incident: Incident): boolean {
+    return this.#risks.get(subjectKey(subjectOf(incident)))?.incidentId === incident.id;
+  }
+
   /** Whether nothing but what peers explain holds a session's incident up now, at its latest event time. */
   isExplained(incident: Incident, damping: Damping): boolean {
     const risk = this.#risks.get(subjectKey(subjectOf(incident)));

@@ -142,6 +142,11 @@ export class FleetShifts {
     if (cause?.shift !== undefined && gatherIncident(cause.shift, incidentId)) this.#store(cause);
   }
 
+  /** Incidents of single sessions that a shift gathers. */
+  gathered(tenant: string, shiftId: string): string[] {
+    return [...(this.#byIncident.get(incidentKey(tenant, shiftId))?.shift?.incidentIds ?? [])];
+  }
+
   /** What was made of a shift; undefined where it is not known any more. */
   statusOf(tenant: string, shiftId: string): ShiftState['status'] | undefined {
     return this.#byIncident.get(incidentKey(tenant, shiftId))?.shift?.status;

@@ -12,6 +12,8 @@ export interface CheckFacts {
   thresholdNats: number;
   /** The session's incident, if one is not closed. */
   incident: Pick<Incident, 'id' | 'title' | 'status'> | undefined;
+  /** What many agents of the class do alike, where that is all there is against the session. */
+  shared?: Pick<Incident, 'id' | 'title'> | undefined;
   /** The command in force that stands in the way of the call. */
   restriction: Obstacle | undefined;
 }
@@ -38,7 +40,8 @@ export function decide(facts: CheckFacts): CheckAnswer {
     thresholdNats: Math.min(facts.thresholdNats, NO_THRESHOLD_NATS),
     timedOut: false,
   };
-  if (incident !== undefined) answer.incidentId = incident.id;
+  const about = incident ?? facts.shared;
+  if (about !== undefined) answer.incidentId = about.id;
   if (restriction !== undefined) answer.commandId = restriction.commandId;
   return answer;
 }
@@ -57,6 +60,7 @@ export function decideLate(onTimeout: CheckAnswer['decision'], mode: 'observe' |
 
 function reasonOf(facts: CheckFacts, wouldBe: CheckAnswer['decision']): string {
   if (facts.restriction !== undefined) return facts.restriction.reason;
+  if (facts.incident === undefined && facts.shared !== undefined) return `its peers do the same: ${facts.shared.title}`;
   if (facts.incident === undefined) {
     return Number.isFinite(facts.thresholdNats) ? 'nothing unusual' : 'still learning what is normal for this agent';
   }

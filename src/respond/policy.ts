@@ -1,5 +1,6 @@
-import type { CommandAction, LoweredPosture, RungMode } from '../model/command.js';
+import type { CommandAction, CommandWait, LoweredPosture, RungMode } from '../model/command.js';
 import { SEVERITIES, type Incident, type Severity } from '../model/incident.js';
+import type { Reach } from './blast-radius.js';
 
 /** What the response policy needs beside the incident itself. */
 export interface PolicyContext {
@@ -9,6 +10,12 @@ export interface PolicyContext {
   /** Automatic commands of this tenant in the last minute. */
   commandsLastMinute: number;
   maxCommandsPerMinute: number;
+  /** How many agents are contained, and may be. */
+  reach: Reach;
+  /** This agent is contained already: more against it reaches nobody else. */
+  isContained: boolean;
+  /** What many agents of the class do alike, where the whole case rests on that. */
+  sharedBehaviour: string | undefined;
   /** From this severity on a session is revoked; below it, writes that gateways ask about are held. */
   revokeFrom: Severity;
   /** Sessions of this agent with an open incident over the same tool, lately. */
@@ -36,6 +43,8 @@ export interface PlannedCommand {
   /** `send`: at once. `propose`: wait for a person. `dry-run`: observe-only, for the record. */
   delivery: 'send' | 'propose' | 'dry-run';
   why: string;
+  /** Why it waits although the evidence would do, in one word and in words for a person. */
+  wait?: { for: CommandWait; reason: string };
 }
 
 /**
@@ -44,8 +53,8 @@ export interface PlannedCommand {
  * which did nothing (downgrade, suspend) is climbed only as far as configured.
  *
  * Automatic action needs evidence from two independent emitters or a broken invariant (design section 6); less than
- * that is proposed to a person. Nobody on the never-act list is touched, and above the blast-radius cap everything
- * waits for a person.
+ * that is proposed to a person. Nobody on the never-act list is touched, and above the blast-radius cap, or where the case
+ * rests on what many peers do alike, everything waits for a person.
  */
 export function planResponse(incident: Incident, context: PolicyContext): PlannedCommand[] {
   const plan: Rung[] = [];
@@ -68,9 +77,9 @@ export function planResponse(incident: Incident, context: PolicyContext): Planne
   }
   let sent = 0;
   return plan.map(({ mode, ...command }) => {
-    const delivery = deliver(incident, context, { mode, sent });
-    if (delivery === 'send') sent++;
-    return { ...command, delivery };
+    const planned = { ...command, ...deliver(incident, context, { mode, sent }) };
+    if (planned.delivery === 'send') sent++;
+    return planned;
   });
 }
 
@@ -93,12 +102,24 @@ function deliver(
   incident: Incident,
   context: PolicyContext,
   { mode, sent }: { mode: Rung['mode']; sent: number },
-): PlannedCommand['delivery'] {
-  if (context.mode === 'observe') return 'dry-run';
+): Pick<PlannedCommand, 'delivery' | 'wait'> {
+  if (context.mode === 'observe') return { delivery: 'dry-run' };
   const listed = context.neverAct.some((p) =>
     p.endsWith('*') ? incident.agentId.startsWith(p.slice(0, -1)) : p === incident.agentId,
   );
   const independent = incident.violation || incident.emitters.length >= 2;
-  const withinCap = context.commandsLastMinute + sent < context.maxCommandsPerMinute;
-  return mode === 'act' && !listed && independent && withinCap ? 'send' : 'propose';
+  if (mode !== 'act' || listed || !independent) return { delivery: 'propose' };
+  const { sharedBehaviour } = context;
+  if (sharedBehaviour !== undefined) return { delivery: 'propose', wait: { for: 'peers', reason: sharedBehaviour } };
+  const reason = overCap(context, sent);
+  return reason === undefined ? { delivery: 'send' } : { delivery: 'propose', wait: { for: 'cap', reason } };
+}
+
+/** Why one more command would reach too far, or undefined. */
+function overCap({ commandsLastMinute, maxCommandsPerMinute, reach, isContained }: PolicyContext, sent: number) {
+  if (commandsLastMinute + sent >= maxCommandsPerMinute) {
+    return `blast-radius cap: ${commandsLastMinute + sent} commands were sent within a minute`;
+  }
+  if (isContained || sent > 0 || reach.contained < reach.maxContained) return undefined;
+  return `blast-radius cap: ${reach.contained} of ${reach.known} agents are contained already`;
 }

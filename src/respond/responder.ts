@@ -18,6 +18,7 @@ import type { Effect } from '../model/effect.js';
 import type { Incident, Severity } from '../model/incident.js';
 import type { Acknowledgement, OperatorOrder } from '../model/log-record.js';
 import type { ToolCallObservation } from '../model/observation.js';
+import { BlastRadius, type Reach } from './blast-radius.js';
 import { mayFollow } from './lifecycle.js';
 import { planResponse, type PlannedCommand } from './policy.js';
 import { applyCommand, noRestriction, restrictionOn, type Obstacle, type RestrictedCall } from './restrictions.js';
@@ -37,6 +38,11 @@ export interface ResponderOptions {
   downgradeTo: LoweredPosture;
   suspend: RungMode;
   suspendAfterIncidents: number;
+  /** Share of the known agents that may be contained without a person, but at least `minContainedAgents`. */
+  maxContainedShare: number;
+  minContainedAgents: number;
+  /** Agents of a tenant that are known. */
+  knownAgents: (tenant: string) => number;
   load: (key: string) => Uint8Array | undefined;
 }
 
@@ -70,11 +76,15 @@ export class Responder {
   readonly #finished: BoundedMap<string, true>;
   /** Commands against whole agents whose life is not over, by agent and action: one of a kind at a time is enough. */
   readonly #agentWide = new Map<string, Set<string>>();
+  readonly #radius: BlastRadius;
+  /** Proposals that the cap made of commands, since they were last taken. */
+  #capped: CappedCommand[] = [];
   #overflow = 0;
   #restrictionsEvicted = 0;
 
   constructor(options: ResponderOptions) {
     this.#options = options;
+    this.#radius = new BlastRadius(options);
     const table = { capacity: 10_000, load: options.load };
     this.#commands = new StateTable({ ...table, prefix: 'command/' });
     this.#restrictions = new StateTable({ ...table, prefix: 'restriction/' });
@@ -92,7 +102,30 @@ export class Responder {
       }
       this.#active.set(keyOf(command), command);
       this.#noteAgentWide(command);
+      this.#radius.note(command);
     }
+  }
+
+  /** How far containment reaches in a tenant, and how far it may without a person. */
+  reach(tenant: string): Reach {
+    return this.#radius.reach(tenant, () => this.#options.knownAgents(tenant));
+  }
+
+  /** Agents that may be contained at once whatever the size of the fleet. */
+  get minContainedAgents(): number {
+    return this.#options.minContainedAgents;
+  }
+
+  /** The same as `reach`, with the tenant's agents counted in any case. */
+  limit(tenant: string): Reach {
+    return this.#radius.limit(tenant, this.#options.knownAgents(tenant));
+  }
+
+  /** Proposals that the cap made of commands, since the last call. */
+  takeCapped(): CappedCommand[] {
+    const capped = this.#capped;
+    this.#capped = [];
+    return capped;
   }
 
   /**
@@ -112,11 +145,16 @@ export class Responder {
    * Commands for a new or worsened incident. The same incident never causes the same command twice, and an agent is
    * not downgraded or suspended by policy while it is already, or while a person is still asked about it.
    *
-   * @param counts sessions with misuse of the same tool, and the agent's other incidents that were true or contained
+   * @param counts sessions with misuse of the same tool, the agent's other incidents that were true or contained, and
+   *   what many agents of the class do alike where the whole case rests on that
    */
   onIncident(
     incident: Incident,
-    { sameToolSessions, priorIncidents }: { sameToolSessions: number; priorIncidents: number },
+    {
+      sameToolSessions,
+      priorIncidents,
+      sharedBehaviour,
+    }: { sameToolSessions: number; priorIncidents: number; sharedBehaviour?: string | undefined },
     now: number,
   ): Effect[] {
     const recent = this.#issuedSince(incident.tenant, now - MINUTE_MS);
@@ -132,6 +170,9 @@ export class Responder {
       suspendAfterIncidents: this.#options.suspendAfterIncidents,
       commandsLastMinute: recent.length,
       maxCommandsPerMinute: this.#options.maxCommandsPerMinute,
+      reach: this.reach(incident.tenant),
+      isContained: this.#radius.isContained(incident.tenant, incident.agentId),
+      sharedBehaviour,
       sameToolSessions,
       priorIncidents,
     });
@@ -255,7 +296,8 @@ export class Responder {
   #issue(incident: Incident, planned: PlannedCommand, now: number): Effect[] {
     const subject = planned.action === 'freeze-tool' ? (planned.tool ?? '') : (incident.sessionId ?? '');
     const id = stableId('cmd', incident.tenant, incident.id, planned.action, subject);
-    if (this.#commands.get(`${incident.tenant}/${id}`) !== undefined) return [];
+    const issued = this.#commands.get(`${incident.tenant}/${id}`);
+    if (issued !== undefined) return this.#reconsider(issued, planned, now);
     if (this.#agentWide.has(agentWideKey({ ...incident, action: planned.action }))) return [];
     const command: Command = {
       id,
@@ -275,11 +317,30 @@ export class Responder {
     if (planned.tool !== undefined) command.tool = planned.tool;
     if (planned.posture !== undefined) command.posture = planned.posture;
     if (planned.delivery !== 'send') {
-      const detail = planned.delivery === 'dry-run' ? 'observe-only: not sent' : 'waits for a person';
+      const { wait } = planned;
+      if (wait !== undefined) command.waitsFor = wait.for;
+      if (wait?.for === 'cap') this.#capped.push({ command, reason: wait.reason });
+      const waits = wait === undefined ? 'waits for a person' : `waits for a person: ${wait.reason}`;
+      const detail = planned.delivery === 'dry-run' ? 'observe-only: not sent' : waits;
       return this.#record(command, { now, by: 'policy', detail });
     }
-    this.#recent.set(incident.tenant, [...this.#issuedSince(incident.tenant, now - MINUTE_MS), now]);
-    return this.#move(command, 'sent', { now, by: 'policy', detail: planned.why });
+    return this.#send(command, planned, now);
+  }
+
+  #send(command: Command, { why }: PlannedCommand, now: number): Effect[] {
+    this.#recent.set(command.tenant, [...this.#issuedSince(command.tenant, now - MINUTE_MS), now]);
+    return this.#move(command, 'sent', { now, by: 'policy', detail: why });
+  }
+
+  /** What waited because peers did the same goes out once the case rests on more than that. */
+  #reconsider(issued: Command, planned: PlannedCommand, now: number): Effect[] {
+    if (issued.state !== 'proposed' || issued.waitsFor !== 'peers') return [];
+    const { waitsFor: _, ...command } = issued;
+    if (planned.delivery === 'send') return this.#send(command, planned, now);
+    if (planned.wait?.for !== 'cap') return [];
+    const capped: Command = { ...command, waitsFor: 'cap' };
+    this.#capped.push({ command: capped, reason: planned.wait.reason });
+    return this.#record(capped, { now, by: 'policy', detail: `waits for a person: ${planned.wait.reason}` });
   }
 
   #move(command: Command, state: CommandState, step: Step): Effect[] {
@@ -291,6 +352,7 @@ export class Responder {
     const key = keyOf(command);
     this.#commands.set(key, command);
     this.#noteAgentWide(command);
+    this.#radius.note(command);
     if (isOver(command)) {
       this.#active.delete(key);
       this.#finished.set(key, true);
@@ -344,6 +406,12 @@ export class Responder {
   #issuedSince(tenant: string, since: number): number[] {
     return (this.#recent.get(tenant) ?? []).filter((time) => time > since);
   }
+}
+
+/** A command that the blast-radius cap made a proposal of. */
+export interface CappedCommand {
+  command: Command;
+  reason: string;
 }
 
 interface Step {
