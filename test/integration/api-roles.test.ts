@@ -11,6 +11,10 @@ beforeAll(async () => {
     command(),
     command({ id: 'cmd_dry', dryRun: true, state: 'proposed' }),
     command({ id: 'cmd_b', agentId: 'agent-b' }),
+    command({ id: 'cmd_over', state: 'expired' }),
+    command({ id: 'cmd_wait', state: 'proposed', expiresAt: Number.MAX_SAFE_INTEGER, incidentId: 'inc_1' }),
+    command({ id: 'cmd_own', state: 'proposed', expiresAt: Number.MAX_SAFE_INTEGER, issuedBy: 'responder' }),
+    command({ id: 'cmd_late', state: 'proposed' }),
   ];
   stack.incidents.push(sampleIncident(), sampleIncident({ id: 'inc_2', status: 'closed', agentId: 'agent-b' }));
 });
@@ -130,9 +134,9 @@ describe('commands', () => {
   it('are shown to gateways when sent, for their agents; to people also when proposed', async () => {
     const ids = async (key: string) =>
       ((await json(await stack.get('/v1/commands', key)))['commands'] as Command[]).map((c) => c.id);
-    expect(await ids('viewer')).toEqual(['cmd_1', 'cmd_dry', 'cmd_b']);
-    expect(await ids('gateway')).toEqual(['cmd_1', 'cmd_b']);
-    expect(await ids('gateway-a')).toEqual(['cmd_1']);
+    expect(await ids('viewer')).toEqual(stack.board.commands.map(({ id }) => id));
+    expect(await ids('gateway')).toEqual(['cmd_1', 'cmd_b', 'cmd_over']);
+    expect(await ids('gateway-a')).toEqual(['cmd_1', 'cmd_over']);
     expect(await ids('stranger')).toEqual([]);
     expect((await stack.get('/v1/commands/cmd_1', 'gateway-a')).status).toBe(200);
     expect((await stack.get('/v1/commands/cmd_b', 'gateway-a')).status).toBe(404);
@@ -160,6 +164,51 @@ describe('commands', () => {
       { order: 'contain', action: 'freeze-tool', tool: 'send_money', by: 'admin' },
     ]);
   });
+
+  it('are ordered against whole agents, for a time, and only against agents that are known', async () => {
+    const order = (body: object) =>
+      stack.post('/v1/contain', { agentId: 'agent-a', reason: 'odd', ...body }, { key: 'responder' });
+    const suspended = await order({ action: 'suspend-agent', durationMs: 60_000, tenant: 'default' });
+    const { commandId } = await json(suspended);
+    expect([suspended.status, commandId]).toEqual([202, expect.stringMatching(/^cmd_/)]);
+    expect(stack.journal.orders.at(-1)).toMatchObject({ action: 'suspend-agent', durationMs: 60_000, commandId });
+    expect(stack.journal.orders.at(-1)).not.toHaveProperty('unseen');
+    expect((await order({ action: 'downgrade-posture', posture: 'read-only' })).status).toBe(202);
+    expect((await order({ action: 'downgrade-posture' })).status).toBe(400);
+    expect((await order({ action: 'downgrade-posture', posture: 'none' })).status).toBe(400);
+    expect((await order({ action: 'suspend-agent', durationMs: 10 })).status).toBe(400);
+    expect(await codeOf(await order({ action: 'suspend-agent', tenant: 'elsewhere' }))).toEqual([403, 'forbidden']);
+    expect(await codeOf(await order({ action: 'suspend-agent', agentId: 'nobody' }))).toEqual([404, 'unknown-agent']);
+    expect((await order({ action: 'suspend-agent', agentId: 'nobody', unseen: true })).status).toBe(202);
+  });
+
+  it('are approved and rejected by somebody who has no part in them, while they wait', async () => {
+    const decide = (id: string, decision: string, key = 'responder') =>
+      stack.post(`/v1/commands/${id}/${decision}`, { reason: 'seen' }, { key });
+    const before = stack.journal.orders.length;
+    expect((await decide('cmd_wait', 'approve')).status).toBe(202);
+    expect((await decide('cmd_wait', 'reject', 'admin')).status).toBe(202);
+    expect(stack.journal.orders.slice(before)).toMatchObject([
+      { order: 'approve', commandId: 'cmd_wait', by: 'responder', reason: 'seen' },
+      { order: 'reject', commandId: 'cmd_wait', by: 'admin', reason: 'seen' },
+    ]);
+    expect(await codeOf(await decide('cmd_own', 'approve'))).toEqual([403, 'involved']);
+    expect((await decide('cmd_own', 'approve', 'admin')).status).toBe(202);
+    expect((await decide('cmd_wait', 'approve', 'stranger')).status).toBe(404);
+    for (const id of ['cmd_1', 'cmd_over', 'cmd_dry', 'cmd_late']) {
+      expect(await codeOf(await decide(id, 'approve'))).toEqual([409, 'conflict']);
+    }
+    expect((await stack.post('/v1/commands/cmd_wait/approve', {}, { key: 'admin' })).status).toBe(400);
+  });
+
+  it('are lifted once, and with their incident where it was a false positive', async () => {
+    const lift = (id: string, body: object) =>
+      stack.post(`/v1/commands/${id}/lift`, { reason: 'ok', ...body }, { key: 'admin' });
+    expect(await codeOf(await lift('cmd_over', {}))).toEqual([409, 'conflict']);
+    expect(await codeOf(await lift('cmd_1', { falsePositive: true }))).toEqual([409, 'conflict']);
+    expect((await lift('cmd_wait', { falsePositive: true })).status).toBe(202);
+    expect(stack.journal.verdicts.pop()).toMatchObject({ incidentId: 'inc_1', verdict: 'false-positive', note: 'ok' });
+  });
 });
 
 describe('incidents', () => {
@@ -175,6 +224,9 @@ describe('incidents', () => {
     const verdict = await stack.post('/v1/incidents/inc_1/verdict', { verdict: 'false-positive' }, { key: 'analyst' });
     expect(verdict.status).toBe(202);
     expect(stack.journal.verdicts).toMatchObject([{ incidentId: 'inc_1', verdict: 'false-positive', by: 'analyst' }]);
+    const again = await stack.post('/v1/incidents/inc_2/verdict', { verdict: 'false-positive' }, { key: 'analyst' });
+    expect(await codeOf(again)).toEqual([409, 'conflict']);
+    expect(stack.journal.verdicts).toHaveLength(1);
   });
 });
 
@@ -204,5 +256,6 @@ describe('documents', () => {
   it('status shows the counters', async () => {
     await stack.post('/v1/observations', prompt());
     expect(await json(await stack.get('/v1/status'))).toMatchObject({ mode: 'observe', api: { failed: 0 } });
+    expect(await json(await stack.get('/v1/status', 'stranger'))).toEqual({ mode: 'observe' });
   });
 });
