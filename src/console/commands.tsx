@@ -8,13 +8,14 @@ const MAX_ANSWERS = 6;
 
 /** One command: what it asks for, where it stands, what each gateway says, and what a person may do about it. */
 export function CommandCard({ command, may, at }: { command: Command; may: PageRequest['may']; at: string }) {
-  const { id, agentId, acknowledgements, expiresAt, issuedAt, issuedBy, reason } = command;
+  const { id, agentId, incidentId, acknowledgements, expiresAt, issuedAt, issuedBy, reason } = command;
   const isOpen = isInForce(command) || isWaiting(command);
   const kind = isWaiting(command) ? 'waiting' : isInForce(command) ? 'in-force' : 'over';
   return (
     <li class={`command ${kind}`} id={`${at}-${id}`} data-command={id}>
       <p class="what">
-        <strong>{askedBy(command)}</strong> <span class="agent">{name(agentId)}</span>
+        <strong>{askedBy(command)}</strong>
+        {at === 'all' ? <span class="agent">{name(agentId)}</span> : ''}
       </p>
       <p class={`state ${acknowledgements.length === 0 ? 'unconfirmed' : ''}`}>{stateOf(command)}</p>
       {acknowledgements.slice(0, MAX_ANSWERS).map((answer) => (
@@ -32,7 +33,7 @@ export function CommandCard({ command, may, at }: { command: Command; may: PageR
           ''
         )}
       </p>
-      <p class="reason">{line(reason)}</p>
+      {at === 'all' || incidentId === undefined ? <p class="reason">{line(reason)}</p> : ''}
       {may.contain && isInForce(command) ? (
         <Act path={`/v1/commands/${encodeURIComponent(id)}/lift`} id={`${at}-lift-${id}`} verb="Lift" />
       ) : (

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { JSX } from 'hono/jsx/jsx-runtime';
 import type { PageFile, PageRequest, Pages } from '../api/port.js';
 import { packageRoot } from '../lib/package-root.js';
 import { boardFor } from './board.js';
@@ -21,9 +22,9 @@ export function createConsole(sources: ConsoleSources): Pages {
     script,
     style,
     icon,
-    view: (request) => String(view(request)),
+    view: (request) => htmlOf(view(request)),
     board: (request) =>
-      `${DOCTYPE}${String(
+      `${DOCTYPE}${htmlOf(
         <Document title="Parallax" page="board" token={request.token}>
           <p id="trouble" class="banner" role="status" hidden></p>
           <p id="done" class="banner calm" role="status" hidden></p>
@@ -34,12 +35,18 @@ export function createConsole(sources: ConsoleSources): Pages {
         </Document>,
       )}`,
     signIn: (trouble) =>
-      `${DOCTYPE}${String(
+      `${DOCTYPE}${htmlOf(
         <Document title="Sign in to Parallax" page="sign-in">
           <SignIn trouble={trouble} keyHint={sources.keyHint} />
         </Document>,
       )}`,
   };
+}
+
+/** Nothing on the page waits for anything, so it is drawn at once. */
+function htmlOf(node: JSX.Element): string {
+  if (node instanceof Promise) throw new TypeError('no part of the page may wait');
+  return node.toString();
 }
 
 function readAsset(file: string, type: string): PageFile {

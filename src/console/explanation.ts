@@ -15,11 +15,13 @@ function whatHappened({ agentId, sessionId, signals, violation }: Incident): str
   const [best] = [...counted].sort((a, b) => Number(b.violation) - Number(a.violation) || b.nats - a.nats);
   const where = sessionId === undefined ? name(agentId) : `${name(agentId)}, in session ${name(sessionId)},`;
   if (best === undefined) return `${where} behaved unlike its own history.`;
-  const against = `Seen: ${name(best.observed)}. Expected: ${name(best.expected)}.`;
+  // Most reasons quote both already.
+  const isTold = best.reason.includes(best.observed);
+  const against = isTold ? '' : ` Seen: ${name(best.observed)}. Expected: ${name(best.expected)}.`;
   const what = violation
     ? 'broke a rule that needs no statistics'
     : 'did something that its own history does not explain';
-  return `${where} ${what}: ${line(best.reason)}. ${against}`;
+  return `${where} ${what}: ${line(best.reason)}.${against}`;
 }
 
 function howRare({ riskNats, thresholdNats, budget, calibrationGroups }: Incident): string {

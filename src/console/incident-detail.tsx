@@ -7,7 +7,7 @@ import { explanation } from './explanation.js';
 import { Ago, SeverityMark } from './parts.js';
 import { RiskBar } from './risk-bar.js';
 import { Timeline } from './timeline.js';
-import { count, line, name, nats } from './words.js';
+import { count, line, name, nats, plural } from './words.js';
 
 const MAX_SIGNALS = 12;
 
@@ -125,7 +125,8 @@ function Signals({ signals }: { signals: readonly Signal[] }) {
 
 function strength({ violation, pValue, sampleSize, nats: own, ingredient }: Signal): string {
   if (violation) return 'A broken rule.';
-  const rare = pValue >= 0.01 ? `${(100 * pValue).toFixed(0)} %` : `1 in ${count(1 / Math.max(pValue, 1e-9))}`;
   const part = ingredient ? 'part of the call’s risk' : `${nats(own)} nats`;
-  return `As unusual as ${rare} of ${count(sampleSize)} samples, ${part}.`;
+  if (sampleSize === 0) return `A fixed weight, ${part}.`;
+  const rare = pValue >= 0.01 ? `${(100 * pValue).toFixed(0)} %` : `1 in ${count(1 / Math.max(pValue, 1e-9))}`;
+  return `Expected in ${rare}, by ${plural(sampleSize, 'sample')}; ${part}.`;
 }

@@ -26,21 +26,27 @@ export function RiskBar({ incident }: { incident: Incident }) {
       <svg
         class="stack"
         width="100%"
-        height="44"
+        height="58"
         role="img"
         aria-label={`${nats(total)} nats in all, threshold ${hasThreshold(thresholdNats) ? nats(thresholdNats) : 'none yet'}`}
       >
-        <rect x="0" y="12" width="100%" height="20" rx="3" class="track" />
+        <rect x="0" y="20" width="100%" height="20" rx="3" class="track" />
         {segments(terms).map(({ from, to, hue }) => (
-          <rect x={share(from)} y="12" width={share(to - from)} height="20" class={`term hue${hue}`} />
+          <rect x={share(from)} y="20" width={share(to - from)} height="20" class={`term hue${hue}`} />
         ))}
         {againstIt > 0 ? (
-          <rect x={share(positive - againstIt)} y="12" width={share(againstIt)} height="20" class="against" />
+          <rect x={share(positive - againstIt)} y="20" width={share(againstIt)} height="20" class="against" />
         ) : (
           ''
         )}
-        <rect x={share(Math.max(0, total))} y="8" width="2" height="28" class="total" />
-        {limit > 0 ? <rect x={share(limit)} y="4" width="2" height="36" class="limit" /> : ''}
+        <rect x={share(Math.max(0, total))} y="16" width="2" height="28" class="total" />
+        <Label at={share(Math.max(0, total))} y="56" isLate={total > scale / 2} text={`${nats(total)} in all`} />
+        {limit > 0 ? (
+          <Label at={share(limit)} y="9" isLate={limit > scale / 2} text={`threshold ${nats(limit)}`} />
+        ) : (
+          ''
+        )}
+        {limit > 0 ? <rect x={share(limit)} y="12" width="2" height="36" class="limit" /> : ''}
       </svg>
       <table class="terms">
         <tbody>
@@ -77,6 +83,17 @@ export function RiskBar({ incident }: { incident: Incident }) {
         }`}
       </p>
     </div>
+  );
+}
+
+/** A word beside a line of the bar, on the side where there is room. */
+function Label({ at, y, isLate, text }: { at: string; y: string; isLate: boolean; text: string }) {
+  return (
+    <svg x={at} overflow="visible">
+      <text y={y} text-anchor={isLate ? 'end' : 'start'}>
+        {text}
+      </text>
+    </svg>
   );
 }
 

@@ -1,4 +1,4 @@
-import type { Command, CommandAction, Restriction } from '../model/command.js';
+import type { Command, CommandAction, CommandState, Restriction } from '../model/command.js';
 import type { Incident, TimelineEntry } from '../model/incident.js';
 import { inertText } from '../lib/text/inert-text.js';
 
@@ -46,26 +46,19 @@ export function askedBy({ action, tool, sessionId, posture }: Command): string {
 
 /** Where a command is in its life. */
 export function stateOf({ state, dryRun, acknowledgements, decidedBy }: Command): string {
-  switch (state) {
-    case 'proposed':
-      return dryRun ? 'only noted: nothing is enforced in observe mode' : 'waits for a person to decide';
-    case 'approved':
-      return `approved by ${name(decidedBy ?? 'a person')}`;
-    case 'rejected':
-      return `rejected by ${name(decidedBy ?? 'a person')}`;
-    case 'sent':
-      return acknowledgements.length === 0 ? 'sent, not yet confirmed' : 'sent';
-    case 'acknowledged':
-      return 'in force';
-    case 'enforced':
-      return 'in force, and a call was refused because of it';
-    case 'expired':
-      return 'over: its time was up';
-    case 'undone':
-      return 'lifted';
-    case 'failed':
-      return acknowledgements.length === 0 ? 'sent, but no gateway confirmed it in time' : 'a gateway refused it';
-  }
+  const isConfirmed = acknowledgements.length > 0;
+  const states: Record<CommandState, string> = {
+    proposed: dryRun ? 'only noted: nothing is enforced in observe mode' : 'waits for a person to decide',
+    approved: `approved by ${name(decidedBy ?? 'a person')}`,
+    rejected: `rejected by ${name(decidedBy ?? 'a person')}`,
+    sent: isConfirmed ? 'sent' : 'sent, not yet confirmed',
+    acknowledged: 'in force',
+    enforced: 'in force, and a call was refused because of it',
+    expired: 'over: its time was up',
+    undone: 'lifted',
+    failed: isConfirmed ? 'a gateway refused it' : 'sent, but no gateway confirmed it in time',
+  };
+  return states[state];
 }
 
 /** What one gateway says about a command. */

@@ -43,7 +43,7 @@ function tellTimes(root = document) {
 /** Makes `from` like `to` with as few changes as possible: focus, selection, open parts and half-typed words stay. */
 function morph(from, to) {
   if (from.hasAttribute('data-keep')) return;
-  for (const { name } of [...from.attributes]) {
+  for (const { name } of Array.from(from.attributes)) {
     if (!to.hasAttribute(name) && !(name === 'open' && from.localName === 'details')) from.removeAttribute(name);
   }
   for (const { name, value } of to.attributes) if (from.getAttribute(name) !== value) from.setAttribute(name, value);
@@ -53,7 +53,7 @@ function morph(from, to) {
 function morphChildren(from, to) {
   const wanted = [...to.childNodes];
   const wantedIds = new Set(wanted.map((node) => node.id).filter(Boolean));
-  for (const child of [...from.children]) if (child.id && !wantedIds.has(child.id)) child.remove();
+  for (const child of Array.from(from.children)) if (child.id && !wantedIds.has(child.id)) child.remove();
   const held = new Map([...from.children].filter((child) => child.id).map((child) => [child.id, child]));
   let place = from.firstChild;
   for (const node of wanted) {
@@ -228,7 +228,7 @@ function moveBetweenRows(event) {
 }
 
 function startBoard() {
-  addEventListener('hashchange', openIncident);
+  addEventListener('hashchange', () => void openIncident());
   document.addEventListener('visibilitychange', () => void (document.hidden || refresh()));
   document.addEventListener('submit', (event) => {
     event.preventDefault();

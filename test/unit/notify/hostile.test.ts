@@ -4,36 +4,11 @@ import { systemClock } from '../../../src/lib/clock.js';
 import type { Incident } from '../../../src/model/incident.js';
 import { noticeOf, afterIncident, type GroupingRules } from '../../../src/notify/grouping.js';
 import { MailChannel } from '../../../src/notify/mail.js';
+import { HOSTILE_TEXTS, STEERING } from '../../support/hostile-texts.js';
 import { MailCatcher } from '../../support/mail-catcher.js';
 import { sampleCommand, sampleIncident, sampleSignal } from '../../support/samples.js';
 
 const RULES: GroupingRules = { minSeverity: 'low', settleMs: 0, updateEveryMs: 0 };
-
-/** What an agent may try to get into a mail, by what it wants. */
-const HOSTILE: readonly (readonly [aim: string, text: string])[] = [
-  ['a script', '<script>alert(1)</script>'],
-  ['an image from outside', '<img src=https://evil.example/x.png onerror=alert(1)>'],
-  ['the end of an attribute', '"><a href="https://evil.example">click</a>'],
-  ['the end of an attribute in single quotes', "' onmouseover='alert(1)"],
-  ['a comment and a style', '<!-- --><style>*{display:none}</style><base href=//evil.example>'],
-  ['entities', '&lt;b&gt; &#60;script&#62;'],
-  ['another recipient', 'x\r\nBcc: victim@evil.example\r\n\r\nbody'],
-  ['another recipient by a bare line feed', 'x\nBcc: victim@evil.example'],
-  ['another recipient by a bare carriage return', 'x\rBcc: victim@evil.example'],
-  ['the end of the message', 'x\r\n.\r\nMAIL FROM:<a@evil.example>\r\n'],
-  ['an encoded word', '=?utf-8?Q?x=0D=0ABcc:_victim@evil.example?='],
-  ['a link', 'https://evil.example/login?next=1'],
-  ['a bare host', 'go to www.evil.example or evil.example now'],
-  ['a host with dots of another script', 'evil。example evil．example'],
-  ['an address', 'victim@evil.example'],
-  ['a scheme', 'javascript:alert(1) mailto:victim@evil.example file:///etc/passwd'],
-  ['a Windows share', '\\\\evil.example\\share'],
-  ['turned text', 'invoice\u202Efdp.exe \u2066hidden\u2069'],
-  ['a terminal', '\u001b[31mred\u001b[0m \u001b]0;title\u0007 \u009b2J'],
-  ['hidden characters', 'a\u200bb\u0000c\ufeff\u{e0041}'],
-  ['the whole page', 'A'.repeat(200_000)],
-  ['half a character', '\ud800 alone'],
-];
 
 /** Elements that the layout itself uses. */
 const OURS = new Set([
@@ -53,9 +28,6 @@ const OURS = new Set([
   'tr',
   'ul',
 ]);
-/** Characters that act on a reader's screen instead of being shown. */
-const STEERING = new Set('\u0000\u0007\u001b\u009b\u200b\u202e\u2066\u2069\ufeff');
-
 describe('a mail about a hostile agent', () => {
   const catcher = new MailCatcher();
   beforeAll(() => catcher.start());
@@ -105,7 +77,7 @@ describe('a mail about a hostile agent', () => {
     return { mail, text: plain.text ?? '', html: plain.html === false ? '' : plain.html };
   }
 
-  it.each(HOSTILE)('does not carry %s', async (_aim, hostile) => {
+  it.each(HOSTILE_TEXTS)('does not carry %s', async (_aim, hostile) => {
     const { mail, text, html } = await mailed(hostile);
     expect(mail.recipients).toEqual(['ops@example.com']);
     expect([mail.bcc, mail.cc]).toEqual([undefined, undefined]);
