@@ -11,6 +11,8 @@ import { join } from 'node:path';
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
 const SESSIONS_EACH = 40;
+/** Sessions told of together while learning. */
+const GROUP = 16;
 /** Roles of people, each with a key of its own. */
 export const PEOPLE = ['viewer', 'analyst', 'responder'] as const;
 export type Person = (typeof PEOPLE)[number];
@@ -35,8 +37,6 @@ export interface PageWorldOptions {
   directory: string;
   port: number;
   agents: readonly string[];
-  /** The gateway confirms what it is told; otherwise commands stay unconfirmed. */
-  confirms?: boolean;
 }
 
 /** Starts it in act mode, lets it learn the agents' work of some days ago, and connects a gateway. */
@@ -92,7 +92,8 @@ export function preparePeople(
   const setup = prepareService(directory, {
     mode: 'act',
     http: { port, heartbeatMs: 500 },
-    join: { outOfOrderMs: 1_000, idleMs: DAY_MS },
+    // Wide enough for the sessions that are told of together.
+    join: { outOfOrderMs: GROUP * MINUTE_MS, idleMs: DAY_MS },
     detection: { falseAlarmBudget: 0.05 },
     check: { deadlineMs: 10_000 },
     respond: { acknowledgeMs: 60_000 },
@@ -112,7 +113,7 @@ async function learn(service: ServiceProcess, agents: readonly string[]): Promis
   });
   await sendSessions(spread(sessions, learnedAt, MINUTE_MS), {
     post: async (speaker, batch) => void (await service.observe(speaker, batch)),
-    groupSize: 1,
+    groupSize: GROUP,
     inFlight: 1,
   });
   for (const { speaker, observation } of timeMoves(learnedAt + DAY_MS)) await service.observe(speaker, [observation]);
