@@ -321,11 +321,13 @@ function strongest(signals: Signal[]): Signal[] {
   return signals.filter((signal) => kept.has(signal));
 }
 
+/** A broken invariant names the incident, whatever else is unusual about it. */
 function titleOf(signals: readonly Signal[], riskNats: number): string {
   let best: Signal | undefined;
   for (const signal of signals) {
     if (signal.shadow) continue;
-    if (best === undefined || (signal.violation && !best.violation) || signal.nats > best.nats) best = signal;
+    const stronger = best === undefined || signal.nats > best.nats;
+    if (best === undefined || (signal.violation === best.violation ? stronger : signal.violation)) best = signal;
   }
   return best?.reason ?? `unusual behaviour, ${riskNats.toFixed(1)} nats`;
 }

@@ -21,7 +21,6 @@ export interface CaseSessionOptions {
   sessionId: string;
   /** Event time of second 0, epoch ms. */
   startMs: number;
-  agentId: string;
   /** Texts for `{name}`. */
   values: Readonly<Record<string, string>>;
 }

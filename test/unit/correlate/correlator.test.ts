@@ -114,6 +114,17 @@ describe('Correlator', () => {
     expect(later.riskNats).toBeCloseTo(1, 6);
   });
 
+  it('is named by the broken invariant, whatever else is unusual', () => {
+    const broken = sampleSignal({ id: 'broken', violation: true, nats: 0, reason: 'a rule was broken' });
+    const unusual = sampleSignal({ id: 'unusual', nats: 8, reason: 'unusual' });
+    for (const signals of [
+      [broken, unusual],
+      [unusual, broken],
+    ]) {
+      expect(correlator().observe(evidence({ signals })).incident?.title).toBe('a rule was broken');
+    }
+  });
+
   it('opens at once on a broken invariant and ignores shadow signals', () => {
     const shadow = sampleSignal({ violation: true, shadow: true });
     expect(correlator().observe(evidence({ signals: [shadow] })).incident).toBeUndefined();
