@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -35,6 +36,7 @@ describe('containing by hand, with the service, the reference gateway and the co
       http: { port, heartbeatMs: 500 },
       check: { deadlineMs: 5_000 },
     });
+    addKeyOfAnotherTenant(setup.configFile);
     service = await ServiceProcess.start(setup);
     const time = Date.now();
     for (const agentId of AGENTS) {
@@ -163,6 +165,27 @@ describe('containing by hand, with the service, the reference gateway and the co
     expect((await parallax('containments')).out).toContain('gateways: gateway enforced');
   }, 60_000);
 
+  it('shows another tenant nothing of this one, and who oversees the install what was lost', async () => {
+    const own = (await service.get('/v1/status', STRANGER_KEY)) as Record<string, unknown>;
+    expect(own).toMatchObject({ tenant: 'elsewhere', agents: 0, openIncidents: 0, commandsInForce: 0, proposals: 0 });
+    for (const shared of ['storing', 'clickhouse', 'intake', 'join', 'memory', 'detectors', 'log', 'api']) {
+      expect(own).not.toHaveProperty(shared);
+    }
+    const all = (await service.get('/v1/status')) as Record<string, unknown>;
+    expect(all).toMatchObject({
+      storing: expect.anything(),
+      incidents: { forgotten: 0 },
+      commands: { notWatched: 0, forgotten: 0, restrictionsEvicted: 0 },
+    });
+    expect(await service.get('/v1/commands', STRANGER_KEY)).toEqual({ commands: [] });
+    const refused = await service.request(
+      '/v1/contain',
+      JSON.stringify({ action: 'suspend-agent', agentId: 'agent-1', reason: 'not mine' }),
+      STRANGER_KEY,
+    );
+    expect(refused.status).toBe(404);
+  });
+
   async function startGateway(): Promise<GatewayProcess> {
     const folder = join(directory.path, 'gateway');
     mkdirSync(folder, { recursive: true });
@@ -195,6 +218,15 @@ describe('containing by hand, with the service, the reference gateway and the co
     });
   }
 });
+
+const STRANGER_KEY = 'key-of-somebody-else-0123456789';
+
+function addKeyOfAnotherTenant(configFile: string): void {
+  const config = JSON.parse(readFileSync(configFile, 'utf8')) as { keys: unknown[] };
+  const secretSha256 = createHash('sha256').update(STRANGER_KEY).digest('hex');
+  config.keys.push({ id: 'stranger', role: 'admin', tenant: 'elsewhere', secretSha256 });
+  writeFileSync(configFile, JSON.stringify(config));
+}
 
 /** What `look` finds, as soon as it finds something. */
 async function eventually<T>(look: () => Promise<T | undefined>): Promise<T> {

@@ -131,6 +131,37 @@ describe('the service as a process, with a gateway', () => {
     expect(await kit.check({ ...payment, callId: 'again' })).toMatchObject({ decision: 'allow', source: 'observer' });
   });
 
+  it('sends what it only proposed once a person has approved it, and never what was rejected', async () => {
+    const setup = copyOf('approve', { mode: 'act', respond: { ...SETTINGS.respond, neverAct: ['*'] } });
+    const service = await start(setup);
+    const { kit } = gatewayOf(service, setup);
+    await kit.subscribe();
+    const propose = async (n: number) => {
+      const hijacked = syntheticSession(n, { agentId: AGENT, startMs: NOW + n * MINUTE_MS, hijacked: true });
+      await begin(service, hijacked.said, 8);
+      const answer = await kit.check(callOf(hijacked.said, 'delete_account'));
+      const incident = await incidentOf(service, answer.incidentId ?? '');
+      const [commandId = ''] = incident.commandIds;
+      expect(await commandOf(service, commandId)).toMatchObject({ state: 'proposed', dryRun: false });
+      const { sessionId } = hijacked;
+      return { commandId, isRevoked: () => kit.restrictionOn(AGENT, sessionId, 'send_money') !== undefined };
+    };
+    const [wanted, unwanted] = [await propose(306), await propose(315)];
+    await service.post(`/v1/commands/${unwanted.commandId}/reject`, { reason: 'known' });
+    await service.post(`/v1/commands/${wanted.commandId}/approve`, { reason: 'it is real' });
+    await until('it is revoked', wanted.isRevoked);
+    expect(unwanted.isRevoked()).toBe(false);
+    await commandIn(service, wanted.commandId, 'acknowledged');
+    await commandIn(service, unwanted.commandId, 'rejected');
+    expect(await commandOf(service, wanted.commandId)).toMatchObject({
+      decidedBy: 'admin',
+      decisionReason: 'it is real',
+    });
+    await expect(service.post(`/v1/commands/${unwanted.commandId}/approve`, { reason: 'after all' })).rejects.toThrow(
+      '409',
+    );
+  });
+
   it('in observe only says what it would have done, and restricts nobody', async () => {
     const setup = copyOf('observe', { mode: 'observe' });
     const service = await start(setup);
