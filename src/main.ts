@@ -6,6 +6,7 @@ import { config } from './cli/config.js';
 import { contain } from './cli/contain.js';
 import { containments } from './cli/containments.js';
 import { approve, reject } from './cli/decide.js';
+import { demo } from './cli/demo.js';
 import { detectors } from './cli/detectors.js';
 import { evaluate } from './cli/evaluate.js';
 import { lift } from './cli/lift.js';
@@ -19,6 +20,7 @@ import { packageRoot } from './lib/package-root.js';
 
 const COMMANDS: readonly CliCommand[] = [
   serve,
+  demo,
   replay,
   evaluate,
   detectors,

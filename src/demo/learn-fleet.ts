@@ -1,0 +1,58 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import type { KeyName, ObserverClient } from '../sources/port.js';
+import { feed } from './feeder.js';
+import type { DemoParts } from './parts.js';
+import type { Happening } from './rhythm.js';
+
+const statusSchema = z.object({
+  promise: z.string().default(''),
+  scoring: z.object({ sessionsLearned: z.number() }),
+});
+
+/** How far learning is. */
+export interface Learned {
+  sessions: number;
+  /** One sentence of the observer: which false-alarm budget the history supports. */
+  promise: string;
+}
+
+const SCORED_LIMIT_MS = 5 * 60_000;
+
+/**
+ * Has the observer learn what is normal from the days before, as an operator does with an import: the traffic is
+ * vouched for while it comes, then thresholds are computed, then learning goes on by itself.
+ */
+export async function learnFleet(
+  {
+    client,
+    keys,
+    parts,
+    signal,
+  }: { client: ObserverClient; keys: Record<KeyName, string>; parts: DemoParts; signal: AbortSignal },
+  history: readonly (readonly Happening[])[],
+  onProgress: (learned: Learned) => void,
+): Promise<Learned> {
+  const learned = async (): Promise<Learned> => {
+    const { promise, scoring } = statusSchema.parse(await client.status(keys.admin));
+    return { sessions: scoring.sessionsLearned, promise };
+  };
+  const settled = () =>
+    parts.waitUntilScored(client, {
+      key: keys.admin,
+      limitMs: SCORED_LIMIT_MS,
+      sleep: (ms) => sleep(ms),
+      elapsedMs: () => performance.now(),
+    });
+  await client.setLearning('vouched', keys.admin);
+  for (const shift of history) {
+    if (signal.aborted) throw new Error('the demo was stopped');
+    await feed(client, keys, shift);
+    onProgress(await learned());
+  }
+  await settled();
+  await client.calibrate(keys.admin);
+  await client.setLearning('on', keys.admin);
+  await settled();
+  return learned();
+}
