@@ -51,7 +51,7 @@ export interface SessionFacts {
   reasoned: boolean;
   /** Content from an untrusted source has been read since the user last spoke. */
   exposed: boolean;
-  /** The session is revoked, or the tool frozen, by an enforced command. */
+  /** The call goes against a command in force that a gateway has confirmed, and no person let it through. */
   contained: boolean;
   /** How often this very call (tool and arguments) is among the session's latest sixteen calls before it. */
   sameCallRepeats: number;

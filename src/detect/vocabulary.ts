@@ -144,7 +144,7 @@ const EVENT_VARIABLES: readonly Variable<Assessment>[] = [
   fact('declared', 'flag', 'this call was announced by the model'),
   fact('reasoned', 'flag', 'any reasoning was seen in this session'),
   fact('exposed', 'flag', 'untrusted content was read since the user last spoke'),
-  fact('contained', 'flag', 'an enforced command revoked the session or froze the tool'),
+  fact('contained', 'flag', 'the call goes against a containment that a gateway has confirmed'),
   fact('sameCallRepeats', 'number', 'how often this very call (tool and arguments) is among the 16 calls before it'),
   fact(
     'retriesAfterError',
