@@ -9,22 +9,27 @@ import { createHash } from 'node:crypto';
  * @returns an unsigned 32-bit integer
  */
 export function murmur32(text: string, seed: number): number {
+  return murmur32Between(text, { start: 0, end: text.length }, seed);
+}
+
+/** As `murmur32`, of the part of a text from `start` to before `end`, without cutting it out. */
+export function murmur32Between(text: string, { start, end }: { start: number; end: number }, seed: number): number {
   let h = seed | 0;
-  const pairs = text.length >> 1;
-  for (let i = 0; i < pairs; i++) {
-    let k = text.charCodeAt(2 * i) | (text.charCodeAt(2 * i + 1) << 16) | 0;
+  const length = end - start;
+  for (let i = start; i < end - 1; i += 2) {
+    let k = text.charCodeAt(i) | (text.charCodeAt(i + 1) << 16) | 0;
     k = Math.imul(k, 0xcc9e2d51);
     k = (k << 15) | (k >>> 17);
     h ^= Math.imul(k, 0x1b873593);
     h = (h << 13) | (h >>> 19);
     h = (Math.imul(h, 5) + 0xe6546b64) | 0;
   }
-  if (text.length & 1) {
-    let k = Math.imul(text.charCodeAt(text.length - 1), 0xcc9e2d51);
+  if (length & 1) {
+    let k = Math.imul(text.charCodeAt(end - 1), 0xcc9e2d51);
     k = (k << 15) | (k >>> 17);
     h ^= Math.imul(k, 0x1b873593);
   }
-  h ^= text.length * 2;
+  h ^= length * 2;
   h ^= h >>> 16;
   h = Math.imul(h, 0x85ebca6b);
   h ^= h >>> 13;

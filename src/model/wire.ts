@@ -4,7 +4,12 @@ import { DECISIONS, EFFECTS, GOVERNANCE_KINDS, ORIGINS, TIERS } from './observat
 /** Longest texts taken in, characters; longer ones are cut by the emitter or refused by name. */
 export const MAX_TEXT_CHARS = 200_000;
 export const MAX_NAME_CHARS = 256;
-const MAX_LIST = 512;
+/** Longest free sentence: a reason, a target's value. */
+export const MAX_SENTENCE_CHARS = 4_096;
+/** Most targets that an emitter may name for one call. */
+export const MAX_TARGETS_GIVEN = 64;
+/** Most entries of any other list in a record. */
+export const MAX_LIST = 512;
 
 const name = z
   .string()
@@ -14,12 +19,12 @@ const name = z
 const text = z.string().max(MAX_TEXT_CHARS);
 
 /** Event time: epoch milliseconds, or an ISO 8601 text with a time zone. */
-const time = z.union([z.number().int().min(0).max(8.64e15), z.iso.datetime({ offset: true })]);
+export const wireTimeSchema = z.union([z.number().int().min(0).max(8.64e15), z.iso.datetime({ offset: true })]);
 
 const common = {
   /** Dedupe key; made from the content when left out. */
   id: name.exactOptional(),
-  time,
+  time: wireTimeSchema,
   agentId: name,
   parentAgentId: name.exactOptional(),
   sessionId: name.exactOptional(),
@@ -32,7 +37,7 @@ const common = {
 const targetSchema = z.strictObject({
   field: name,
   kind: name,
-  value: z.string().max(4096),
+  value: z.string().max(MAX_SENTENCE_CHARS),
   origin: z.enum(ORIGINS).exactOptional(),
   originCall: name.exactOptional(),
   originTool: name.exactOptional(),
@@ -46,7 +51,7 @@ const callFields = {
   /** The call's arguments as the agent gave them. */
   args: z.record(z.string().max(MAX_NAME_CHARS), z.unknown()).exactOptional(),
   /** What the call acts on; worked out from `args` when left out. */
-  targets: z.array(targetSchema).max(64).exactOptional(),
+  targets: z.array(targetSchema).max(MAX_TARGETS_GIVEN).exactOptional(),
 };
 
 const promptSchema = z.strictObject({ ...common, stream: z.literal('reasoning'), kind: z.literal('prompt'), text });
@@ -71,7 +76,7 @@ const toolCallSchema = z.strictObject({
   kind: z.literal('tool_call'),
   decision: z.enum(DECISIONS),
   rawDecision: name.exactOptional(),
-  reason: z.string().max(4096).exactOptional(),
+  reason: z.string().max(MAX_SENTENCE_CHARS).exactOptional(),
   ruleId: name.exactOptional(),
   policyVersion: name.exactOptional(),
   approvalId: name.exactOptional(),
@@ -95,13 +100,13 @@ const governanceSchema = z.strictObject({
   kind: z.enum(GOVERNANCE_KINDS),
   tool: name.exactOptional(),
   tools: z.array(name).max(MAX_LIST).exactOptional(),
-  reason: z.string().max(4096).exactOptional(),
+  reason: z.string().max(MAX_SENTENCE_CHARS).exactOptional(),
   approverId: name.exactOptional(),
   requesterId: name.exactOptional(),
   approvalId: name.exactOptional(),
   policyVersion: name.exactOptional(),
   posture: name.exactOptional(),
-  expiresAt: time.exactOptional(),
+  expiresAt: wireTimeSchema.exactOptional(),
 });
 
 const metricSchema = z.strictObject({

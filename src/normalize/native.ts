@@ -20,6 +20,7 @@ import { visibleText } from './fold-text.js';
 import type { Accepted, NormalizeContext, Normalized, Normalizer, Refused } from './port.js';
 import { redactText } from './redact.js';
 import { refuse, refuseIssues } from './refusal.js';
+import { isGovernance, isMessage, isMetric, isPrompt, isToolCall, isToolResult } from './wire-check.js';
 
 /** Deepest nesting of one record. HTTP intake checks this before parsing; other sources rely on it here. */
 const MAX_DEPTH = 64;
@@ -27,6 +28,19 @@ const MAX_METRICS = 256;
 
 const [spoken, governanceSchema, metricSchema] = wireObservationSchema.options;
 const [promptSchema, messageSchema, toolCallSchema, toolResultSchema] = spoken.options;
+
+/** What a record must be: a quick answer, and a schema that says what is wrong. */
+interface Shape<T> {
+  schema: z.ZodType<T>;
+  fits: (record: unknown) => boolean;
+}
+
+const PROMPT = { schema: promptSchema, fits: isPrompt };
+const MESSAGE = { schema: messageSchema, fits: isMessage };
+const TOOL_CALL = { schema: toolCallSchema, fits: isToolCall };
+const TOOL_RESULT = { schema: toolResultSchema, fits: isToolResult };
+const GOVERNANCE = { schema: governanceSchema, fits: isGovernance };
+const METRIC = { schema: metricSchema, fits: isMetric };
 
 type Wire<K extends WireObservation['kind']> = Extract<WireObservation, { kind: K }>;
 
@@ -45,22 +59,22 @@ function normalizeNative(record: unknown, context: NormalizeContext): Normalized
   const kind: unknown = Reflect.get(record, 'kind');
   switch (stream) {
     case 'reasoning':
-      if (kind === 'prompt') return parsed(promptSchema, record, (wire) => prompt(wire, context));
-      if (kind === 'message') return parsed(messageSchema, record, (wire) => message(wire, context));
+      if (kind === 'prompt') return parsed(PROMPT, record, (wire) => prompt(wire, context));
+      if (kind === 'message') return parsed(MESSAGE, record, (wire) => message(wire, context));
       return refuseKind(kind, stream, ['prompt', 'message']);
     case 'action':
-      if (kind === 'tool_call') return parsed(toolCallSchema, record, (wire) => toolCall(wire, record, context));
-      if (kind === 'tool_result') return parsed(toolResultSchema, record, (wire) => toolResult(wire, context));
+      if (kind === 'tool_call') return parsed(TOOL_CALL, record, (wire) => toolCall(wire, record, context));
+      if (kind === 'tool_result') return parsed(TOOL_RESULT, record, (wire) => toolResult(wire, context));
       if (kind === 'tool_attempt')
         return refuse('kind', 'an attempt is asked through POST /v1/check, not reported here');
       return refuseKind(kind, stream, ['tool_call', 'tool_result']);
     case 'governance':
       if (!GOVERNANCE_KINDS.some((known) => known === kind)) return refuseKind(kind, stream, GOVERNANCE_KINDS);
-      return parsed(governanceSchema, record, (wire) => governance(wire, context));
+      return parsed(GOVERNANCE, record, (wire) => governance(wire, context));
     case 'metric':
       if (kind !== 'sample' && kind !== 'session_summary')
         return refuseKind(kind, stream, ['sample', 'session_summary']);
-      return refuseMetricNames(record) ?? parsed(metricSchema, record, (wire) => metric(wire, context));
+      return refuseMetricNames(record) ?? parsed(METRIC, record, (wire) => metric(wire, context));
     default:
       return refuse(
         'stream',
@@ -69,7 +83,9 @@ function normalizeNative(record: unknown, context: NormalizeContext): Normalized
   }
 }
 
-function parsed<T>(schema: z.ZodType<T>, record: object, make: (wire: T) => Accepted): Accepted | Refused {
+function parsed<T>({ schema, fits }: Shape<T>, record: unknown, make: (wire: T) => Accepted): Accepted | Refused {
+  // A test holds that what fits by hand fits the schema.
+  if (fits(record)) return make(record as T);
   const result = schema.safeParse(record);
   return result.success ? make(result.data) : refuseIssues(result.error, record);
 }
@@ -197,8 +213,8 @@ function sizeClass(text: string): number {
 function isWithinDepth(value: unknown, depth: number): boolean {
   if (typeof value !== 'object' || value === null) return true;
   if (depth === 0) return false;
-  for (const item of Array.isArray(value) ? value : Object.values(value)) {
-    if (!isWithinDepth(item, depth - 1)) return false;
+  for (const name in value) {
+    if (!isWithinDepth(Reflect.get(value, name), depth - 1)) return false;
   }
   return true;
 }

@@ -99,18 +99,12 @@ function holdsSecret(value: unknown): boolean {
 
 /** Letters, digits and the characters that occur inside tokens. */
 function isTokenChar(code: number): boolean {
-  return (
-    (code >= 97 && code <= 122) ||
-    (code >= 65 && code <= 90) ||
-    (code >= 48 && code <= 57) ||
-    code === 95 ||
-    code === 45 ||
-    code === 46 ||
-    code === 43 ||
-    code === 47 ||
-    code === 126
-  );
+  return TOKEN_CHARS[code] === 1;
 }
+
+const TOKEN_CHARS = new Uint8Array(128);
+for (const c of 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.+/~')
+  TOKEN_CHARS[c.charCodeAt(0)] = 1;
 
 function endOfRun(text: string, start: number): number {
   let i = start + 1;

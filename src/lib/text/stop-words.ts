@@ -8,3 +8,6 @@ export const STOP_WORDS: ReadonlySet<string> = new Set(
     'want need like help get use one more most other another per'
   ).split(' '),
 );
+
+/** No stop word has more characters. */
+export const LONGEST_STOP_WORD = Math.max(...[...STOP_WORDS].map((word) => word.length));

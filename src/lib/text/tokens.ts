@@ -50,17 +50,24 @@ export function tokens(text: string, maxChars: number): Token[] {
  */
 export function runs(text: string, maxRuns: number): string[] {
   const out: string[] = [];
-  let start = -1;
   const lower = text.toLowerCase();
-  for (let i = 0; i <= lower.length && out.length < maxRuns; i++) {
+  eachRun(lower, maxRuns, (start, end) => out.push(lower.slice(start, end)));
+  return out;
+}
+
+/** Where the runs of a text in lower case begin and end, without cutting them out. */
+export function eachRun(lower: string, maxRuns: number, visit: (start: number, end: number) => void): void {
+  let left = maxRuns;
+  let start = -1;
+  for (let i = 0; i <= lower.length && left > 0; i++) {
     if (i < lower.length && isRunChar(lower.charCodeAt(i))) {
       if (start < 0) start = i;
     } else if (start >= 0) {
-      out.push(lower.slice(start, Math.min(i, start + MAX_RUN_CHARS)));
+      visit(start, Math.min(i, start + MAX_RUN_CHARS));
       start = -1;
+      left--;
     }
   }
-  return out;
 }
 
 /** Closing quotation mark by opening one. */

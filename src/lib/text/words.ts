@@ -1,8 +1,9 @@
-import { murmur32 } from '../hash.js';
+import { DistinctHashes } from '../distinct-hashes.js';
+import { murmur32, murmur32Between } from '../hash.js';
 import { stem } from './stem.js';
-import { STOP_WORDS } from './stop-words.js';
+import { LONGEST_STOP_WORD, STOP_WORDS } from './stop-words.js';
 import type { TokenForm } from './token-form.js';
-import { runs, tokens } from './tokens.js';
+import { eachRun, runs, tokens } from './tokens.js';
 
 /** Characters of a request that are looked at. */
 export const MAX_REQUEST_CHARS = 8_000;
@@ -54,12 +55,16 @@ export function mentionedWords(
   text: string,
   { seed, maxChars, maxWords }: { seed: number; maxChars: number; maxWords: number },
 ): number[] {
-  const out = new Set<number>();
-  for (const run of runs(text.length > maxChars ? text.slice(0, maxChars) : text, maxWords)) {
-    if (!STOP_WORDS.has(run)) out.add(murmur32(run, seed));
-  }
-  return [...out];
+  const lower = (text.length > maxChars ? text.slice(0, maxChars) : text).toLowerCase();
+  mentioned.begin();
+  eachRun(lower, maxWords, (start, end) => {
+    if (end - start <= LONGEST_STOP_WORD && STOP_WORDS.has(lower.slice(start, end))) return;
+    mentioned.add(murmur32Between(lower, { start, end }, seed));
+  });
+  return mentioned.hashes;
 }
+
+const mentioned = new DistinctHashes();
 
 const CONNECTIVES: ReadonlySet<string> = new Set(['to', 'by', 'in', 'for', 'all', 'of', 'the', 'through']);
 
