@@ -110,7 +110,8 @@ export class AgentBaseline implements Record<CountName, CountMap> {
     }
     for (const target of record.targets) this.#learnTarget(target, by, journal);
     for (const word of record.argWords) this.argWords.add(word, by, journal);
-    for (const [hash, name] of record.names) this.names.add(hash, name, by, journal);
+    // Nothing reads names while changes are only tried out.
+    if (journal === undefined) for (const [hash, name] of record.names) this.names.add(hash, name, by);
     this.requests.learn(record, by, this.changes, journal);
   }
 

@@ -1,5 +1,6 @@
 import { StateTable } from '../lib/state-table.js';
 import type { Fact } from './facts.js';
+import { requestKeyOf } from './scoring-state.js';
 
 /** One learned session, enough to score it again. */
 export interface PastSession {
@@ -18,20 +19,40 @@ export interface HistoryLimits {
   historyPerTenant: number;
 }
 
+/** A past session as it is stored. */
+export interface StoredPast extends PastSession {
+  /** Hash of its first request. */
+  request: number;
+}
+
+/** Sessions of one agent with the same first request. */
+export interface RequestGroup {
+  agentId: string;
+  /** Oldest first. */
+  serials: number[];
+}
+
 /** Sessions held of a tenant's agents that are not known yet. */
 const MAX_COLD_SESSIONS = 1_024;
+/** Past sessions held in memory: they are asked for rarely, and each only once in a while. */
+const PAST_IN_MEMORY = 64;
+
+interface Entry {
+  agentId: string;
+  request: number;
+}
 
 interface Index {
-  /** Agents of held sessions by serial: those of known agents, and the others. */
-  warm: Map<number, string>;
-  cold: Map<number, string>;
+  /** Held sessions by serial: those of known agents, and the others. */
+  warm: Map<number, Entry>;
+  cold: Map<number, Entry>;
   perAgent: Map<string, number[]>;
   next: number;
 }
 
 /** The newest learned sessions of every agent: what thresholds are calibrated on. */
 export class History {
-  readonly #table: StateTable<PastSession>;
+  readonly #table: StateTable<StoredPast>;
   readonly #limits: HistoryLimits;
   readonly #tenants = new Map<string, Index>();
   readonly #isWarm: (tenant: string, agentId: string) => boolean;
@@ -44,7 +65,7 @@ export class History {
   ) {
     this.#limits = limits;
     this.#isWarm = isWarm;
-    this.#table = new StateTable({ prefix: 'history/', capacity: limits.historyPerTenant, load });
+    this.#table = new StateTable({ prefix: 'history/', capacity: PAST_IN_MEMORY, load });
   }
 
   /** Sessions held of a tenant's known agents. */
@@ -54,7 +75,8 @@ export class History {
 
   add(session: Omit<PastSession, 'serial'>): void {
     const index = this.#index(session.tenant);
-    const entry = { ...session, serial: index.next++ };
+    const first = session.facts.find((fact) => fact.type === 'prompt');
+    const entry = { ...session, serial: index.next++, request: requestKeyOf(first?.words ?? []) };
     this.#table.set(keyOf(entry.tenant, entry.agentId, entry.serial), entry);
     const own = this.#enter(entry);
     if (own.length > this.#limits.historyPerAgent) this.#drop(entry.tenant, own[0] ?? entry.serial);
@@ -67,22 +89,33 @@ export class History {
     const { warm, cold, perAgent } = this.#index(tenant);
     const serials = perAgent.get(agentId) ?? [];
     for (const serial of serials) {
+      const entry = cold.get(serial);
       cold.delete(serial);
-      warm.set(serial, agentId);
+      if (entry !== undefined) warm.set(serial, entry);
     }
     return serials
       .map((serial) => this.#table.get(keyOf(tenant, agentId, serial)))
       .filter((session) => session !== undefined);
   }
 
-  /** The newest sessions of a tenant's known agents, oldest of them first. */
-  newest(tenant: string, count: number): PastSession[] {
+  /** The newest sessions of a tenant's known agents, by agent and first request, in order of the oldest of each. */
+  groups(tenant: string, count: number): RequestGroup[] {
     const { warm } = this.#index(tenant);
-    return [...warm]
-      .sort(([a], [b]) => a - b)
-      .slice(-count)
-      .map(([serial, agentId]) => this.#table.get(keyOf(tenant, agentId, serial)))
-      .filter((session) => session !== undefined);
+    const groups = new Map<string, RequestGroup>();
+    const newest = [...warm].sort(([a], [b]) => a - b).slice(-count);
+    for (const [serial, { agentId, request }] of newest) {
+      const key = JSON.stringify([agentId, request]);
+      const group = groups.get(key);
+      if (group === undefined) groups.set(key, { agentId, serials: [serial] });
+      else group.serials.push(serial);
+    }
+    return [...groups.values()];
+  }
+
+  /** A session that is still held. */
+  find(tenant: string, agentId: string, serial: number): PastSession | undefined {
+    const { warm, cold } = this.#index(tenant);
+    return warm.has(serial) || cold.has(serial) ? this.#table.get(keyOf(tenant, agentId, serial)) : undefined;
   }
 
   forgetAgent(tenant: string, agentId: string): void {
@@ -91,8 +124,10 @@ export class History {
   }
 
   /** After a restart: which sessions the store holds. */
-  restore(stored: Iterable<Pick<PastSession, 'tenant' | 'agentId' | 'serial'>>): void {
-    for (const session of [...stored].sort((a, b) => a.serial - b.serial)) {
+  restore(stored: Iterable<Place>): void {
+    // Without the facts, which would all be in memory at once.
+    const places = [...map(stored, ({ tenant, agentId, serial, request }) => ({ tenant, agentId, serial, request }))];
+    for (const session of places.sort((a, b) => a.serial - b.serial)) {
       this.#enter(session);
       const index = this.#index(session.tenant);
       index.next = Math.max(index.next, session.serial + 1);
@@ -110,9 +145,9 @@ export class History {
     return index;
   }
 
-  #enter({ tenant, agentId, serial }: Pick<PastSession, 'tenant' | 'agentId' | 'serial'>): number[] {
+  #enter({ tenant, agentId, serial, request }: Place): number[] {
     const { warm, cold, perAgent } = this.#index(tenant);
-    (this.#isWarm(tenant, agentId) ? warm : cold).set(serial, agentId);
+    (this.#isWarm(tenant, agentId) ? warm : cold).set(serial, { agentId, request });
     let own = perAgent.get(agentId);
     if (own === undefined) perAgent.set(agentId, (own = []));
     own.push(serial);
@@ -120,7 +155,7 @@ export class History {
   }
 
   /** Lets the oldest go until at most `max` are held. */
-  #cut(tenant: string, held: ReadonlyMap<number, string>, max: number): void {
+  #cut(tenant: string, held: ReadonlyMap<number, Entry>, max: number): void {
     while (held.size > max) {
       let oldest = Number.POSITIVE_INFINITY;
       // Not simply the first: warming up puts older sessions behind newer ones.
@@ -131,8 +166,9 @@ export class History {
 
   #drop(tenant: string, serial: number): void {
     const { warm, cold, perAgent } = this.#index(tenant);
-    const agentId = warm.get(serial) ?? cold.get(serial);
-    if (agentId === undefined) return;
+    const entry = warm.get(serial) ?? cold.get(serial);
+    if (entry === undefined) return;
+    const { agentId } = entry;
     warm.delete(serial);
     cold.delete(serial);
     const own = perAgent.get(agentId) ?? [];
@@ -140,6 +176,12 @@ export class History {
     if (own.length === 0) perAgent.delete(agentId);
     this.#table.delete(keyOf(tenant, agentId, serial));
   }
+}
+
+type Place = Pick<StoredPast, 'tenant' | 'agentId' | 'serial' | 'request'>;
+
+function* map<T, U>(items: Iterable<T>, change: (item: T) => U): Generator<U> {
+  for (const item of items) yield change(item);
 }
 
 function keyOf(tenant: string, agentId: string, serial: number): string {

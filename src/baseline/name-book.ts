@@ -1,5 +1,3 @@
-import type { Journal } from './journal.js';
-
 interface Entry {
   name: string;
   sessions: number;
@@ -22,11 +20,10 @@ export class NameBook {
     return this.#entries.keys();
   }
 
-  add(hash: number, name: string, by: 1 | -1, journal?: Journal): void {
+  add(hash: number, name: string, by: 1 | -1): void {
     const entry = this.#entries.get(hash);
     const before = entry?.sessions ?? 0;
     if (before === 0 && (by < 0 || this.#entries.size >= this.#capacity)) return;
-    journal?.step(() => this.#put(hash, name, before));
     this.#put(hash, name, before + by);
   }
 

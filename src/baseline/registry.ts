@@ -12,7 +12,7 @@ import type { CallFact } from './facts.js';
 import { FactReader } from './fact-reader.js';
 import { finishedSession, withHabits } from './finished-session.js';
 import { Habits } from './habits.js';
-import { History, type HistoryLimits, type PastSession } from './history.js';
+import { History, type HistoryLimits, type StoredPast } from './history.js';
 import { OpenSessions, type SessionKey } from './open-sessions.js';
 import type {
   CallNovelty,
@@ -80,7 +80,7 @@ export class BaselineRegistry {
     // Only this class writes under these prefixes.
     this.#agents.restore(this.#stored('agent/') as Iterable<StoredAgent>);
     this.#sessions.restore(this.#stored('session/') as Iterable<PlainSession>);
-    this.#history.restore(this.#stored('history/') as Iterable<PastSession>);
+    this.#history.restore(this.#stored('history/') as Iterable<StoredPast>);
     this.#quarantine.restore(this.#stored('quarantine/') as Iterable<HeldIncident>);
   }
 

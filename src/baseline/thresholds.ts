@@ -1,16 +1,9 @@
 import { StateTable } from '../lib/state-table.js';
 import { WARM_SESSIONS, type Agents } from './agents.js';
-import {
-  calibrationOf,
-  FIRST_GROUPS,
-  FIRST_SESSIONS,
-  groupOf,
-  MAX_CALIBRATED,
-  outOfFold,
-  type Calibration,
-} from './calibration.js';
+import { calibrationOf, FIRST_GROUPS, FIRST_SESSIONS, MAX_CALIBRATED, type Calibration } from './calibration.js';
 import type { History } from './history.js';
 import type { ToolExpectation } from './prior.js';
+import { advance, samplesOf, sweepOf, type Sweep } from './sweep.js';
 
 /** Where an agent's incidents begin, and what that rests on. */
 export interface Threshold {
@@ -28,12 +21,17 @@ export interface Threshold {
 
 /** A tenant is calibrated again when its learned sessions have grown by this factor. */
 const GROWTH = 1.25;
+/** Sessions scored again with each learned one while a calibration is under way: a few milliseconds. */
+const SESSIONS_A_STEP = 8;
+/** A history this short is scored at once. */
+const AT_ONCE = 32;
 /** Tenants whose calibration is held in memory. */
 const TENANTS_IN_MEMORY = 1_024;
 
 /** Calibrated thresholds by tenant and agent. */
 export class Thresholds {
   readonly #table: StateTable<Calibration>;
+  readonly #sweeps: StateTable<Sweep>;
   readonly #budget: number;
   readonly #model: ToolExpectation;
   readonly #agents: Agents;
@@ -51,27 +49,57 @@ export class Thresholds {
     this.#agents = options.agents;
     this.#history = options.history;
     this.#table = new StateTable({ prefix: 'calibration/', capacity: TENANTS_IN_MEMORY, load: options.load });
+    this.#sweeps = new StateTable({ prefix: 'sweep/', capacity: TENANTS_IN_MEMORY, load: options.load });
   }
 
-  /** Recomputes a tenant's thresholds from its history. @returns false where there is no history to go by */
+  /** Recomputes a tenant's thresholds at once. @returns false where there is no history to go by */
   calibrate(tenant: string): boolean {
-    const sessions = this.#history.newest(tenant, MAX_CALIBRATED);
-    if (sessions.length === 0) return false;
-    const pool = this.#agents.pool(tenant);
-    const agent = (agentId: string) => this.#agents.find(tenant, agentId);
-    const samples = outOfFold(sessions, { pool, agent, model: this.#model });
-    this.#table.set(JSON.stringify([tenant]), calibrationOf(samples, this.#budget, pool.sessions));
+    const sweep = this.#begin(tenant);
+    if (sweep.serials.length === 0) return false;
+    this.#advance(tenant, sweep, Number.POSITIVE_INFINITY);
     return true;
   }
 
-  /** Calibrates where the history has become long enough, or has grown by a quarter since. @returns whether it did */
+  /**
+   * To be called after each learned session. Begins a calibration where the history has become long enough, or has
+   * grown by a quarter since the last one, and takes one step of the one that is under way.
+   *
+   * @returns whether the thresholds have changed
+   */
   calibrateIfDue(tenant: string): boolean {
+    const sweep = this.#sweeps.get(JSON.stringify([tenant])) ?? (this.#isDue(tenant) ? this.#begin(tenant) : undefined);
+    if (sweep === undefined) return false;
+    return this.#advance(tenant, sweep, sweep.serials.length <= AT_ONCE ? AT_ONCE : SESSIONS_A_STEP);
+  }
+
+  #isDue(tenant: string): boolean {
     const held = this.#held(tenant);
-    const learned = this.#agents.pool(tenant).sessions;
-    if (held === undefined) {
-      if (this.#history.size(tenant) < FIRST_SESSIONS || this.#groups(tenant) < FIRST_GROUPS) return false;
-    } else if (learned < GROWTH * held.learnedSessions) return false;
-    return this.calibrate(tenant);
+    if (held !== undefined) return this.#agents.pool(tenant).sessions >= GROWTH * held.learnedSessions;
+    return (
+      this.#history.size(tenant) >= FIRST_SESSIONS &&
+      this.#history.groups(tenant, MAX_CALIBRATED).length >= FIRST_GROUPS
+    );
+  }
+
+  #begin(tenant: string): Sweep {
+    return sweepOf(this.#history.groups(tenant, MAX_CALIBRATED), this.#agents.pool(tenant).sessions);
+  }
+
+  #advance(tenant: string, sweep: Sweep, sessions: number): boolean {
+    const key = JSON.stringify([tenant]);
+    const pool = this.#agents.pool(tenant);
+    const isThrough = advance(sweep, sessions, {
+      from: (agentId) => {
+        const own = this.#agents.find(tenant, agentId);
+        return own === undefined ? undefined : { own, pool, model: this.#model };
+      },
+      past: (agentId, serial) => this.#history.find(tenant, agentId, serial),
+    });
+    if (isThrough) {
+      this.#sweeps.delete(key);
+      this.#table.set(key, calibrationOf(samplesOf(sweep), this.#budget, sweep.learnedSessions));
+    } else this.#sweeps.set(key, sweep);
+    return isThrough;
   }
 
   of(tenant: string, agentId: string): Threshold {
@@ -99,14 +127,11 @@ export class Thresholds {
 
   drain(puts: { key: string; value: Uint8Array }[], deletes: string[]): void {
     this.#table.drain(puts, deletes);
+    this.#sweeps.drain(puts, deletes);
   }
 
   #held(tenant: string): Calibration | undefined {
     return this.#table.get(JSON.stringify([tenant]));
-  }
-
-  #groups(tenant: string): number {
-    return new Set(this.#history.newest(tenant, MAX_CALIBRATED).map(groupOf)).size;
   }
 }
 

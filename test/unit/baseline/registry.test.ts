@@ -319,12 +319,39 @@ describe('calibration', () => {
         calibrated.push(n + 1);
       }
     }
-    expect(calibrated).toEqual([20, 25, 32, 40, 50]);
+    // A quarter more each time. From 40 sessions on they are scored again in steps of eight, one with each session.
+    expect(calibrated).toEqual([20, 25, 32, 44, 56]);
     const { status, groups, supported, strongestBudget } = registry.threshold(T, 'agent-a');
     expect([status, supported]).toEqual(['calibrated', false]);
     expect(strongestBudget).toBeCloseTo(1 / (groups + 1));
     expect(registry.promise(T)).toContain(`${groups} independent kinds of request`);
     expect(registry.threshold(T, 'never seen')).toMatchObject({ nats: Number.POSITIVE_INFINITY, status: 'warming' });
+  });
+
+  it('goes on in the middle of a calibration after a restart, to the same thresholds', () => {
+    const limits = { historyPerTenant: 90 };
+    const plain = office(limits);
+    for (let n = 0; n < 140; n++) live(plain.registry, ordinary(n));
+    let { registry, store, options } = office(limits);
+    for (let n = 0; n < 140; n++) {
+      live(registry, ordinary(n));
+      if (n % 3 !== 0) continue;
+      store.commit(registry);
+      registry = new BaselineRegistry(options);
+      registry.restore();
+    }
+    expect(registry.threshold(T, 'agent-a')).toEqual(plain.registry.threshold(T, 'agent-a'));
+    expect(registry.promise(T)).toBe(plain.registry.promise(T));
+  });
+
+  it('scores a request that came hundreds of times in bounded steps', () => {
+    const { registry } = office({ historyPerAgent: 600 });
+    for (let n = 0; n < 400; n++) {
+      const same = ordinary(n).map((one) => (one.kind === 'prompt' ? { ...one, words: [1, 2, 3] } : one));
+      live(registry, n % 10 === 0 ? ordinary(n) : same);
+    }
+    expect(registry.calibrate(T)).toBe(true);
+    expect(registry.threshold(T, 'agent-a')).toMatchObject({ status: 'calibrated', supported: false });
   });
 
   it('leaves the baselines as they were', () => {
@@ -367,7 +394,7 @@ describe('calibration', () => {
 
 describe('unknown agents', () => {
   it('open no incident, and teach nobody until they are known', () => {
-    const { registry } = taught(40);
+    const { registry } = taught(44);
     const before = registry.assess(attempt({ at: 1, agentId: 'newcomer' }, steal));
     const limit = registry.threshold(T, 'agent-a');
     for (let i = 0; i < 300; i++) live(registry, ordinary(100 + i, `stranger-${i}`));
