@@ -19,6 +19,7 @@ import { loadDetectors } from './detect/loader.js';
 import { IndexedDetectorRunner } from './detect/runner.js';
 import { Entitlements } from './governance/entitlements.js';
 import { loadLibrary } from './governance/library-loader.js';
+import { DEFAULT_CLASS } from './governance/port.js';
 import type { ReferenceLibrary } from './governance/reference-library.js';
 import { EventTimeJoin } from './join/event-time-join.js';
 import type { Clock } from './lib/clock.js';
@@ -167,6 +168,7 @@ export function openCore(options: CoreOptions): Core {
     openMs: QUARANTINE_MS,
     maxAgents: config.detection.maxAgents,
     classOf: (agentId) => library.classOf(agentId),
+    unclassed: DEFAULT_CLASS,
     labels: TERM,
     correlator,
   });

@@ -21,6 +21,8 @@ export interface PeerComparisonOptions {
   /** Agents whose activity is followed. */
   maxAgents: number;
   classOf: (agentId: string) => string;
+  /** Class of the agents that no profile names: they have nothing in common, so none explains another. */
+  unclassed: string;
   labels: TermLabels;
   /** Detectors whose findings are changes of behaviour. */
   detectors: readonly string[];
@@ -126,7 +128,8 @@ export class PeerComparison {
     } else if (isNear) {
       novel = novelFinding(findings, callNats);
     }
-    if (causes.length === 0) return this.#explaining(subject.tenant, agentClass);
+    const isPeer = agentClass !== this.#options.unclassed;
+    if (causes.length === 0 || (!isPeer && !showing.isFirm)) return this.#explaining(subject.tenant, agentClass);
     this.#activity.touch(subject.tenant, agentClass, subject.agentId, time);
     const changes = this.#shifts.show(showing);
     const damping = this.#shifts.damping(subject.tenant, agentClass);
