@@ -65,48 +65,70 @@ describe.skipIf(found === undefined)(
     });
 
     it('comes to the page', async () => {
-      // Half a character is no text, and intake says so.
-      expect(incidents).toHaveLength(HOSTILE_TEXTS.length - 1);
+      // Half a character is no text; intake may refuse it.
+      expect(incidents.length).toBeGreaterThanOrEqual(HOSTILE_TEXTS.length - 1);
       expect(await watched.page.locator('.incidents .rows li').count()).toBe(incidents.length);
     });
 
-    it('does nothing there: no script, no dialog, no request, no link, no form, no broken layout', async () => {
-      const { page, breaches } = watched;
-      for (const width of [1280, 400]) {
+    it.each([1280, 400])(
+      'does nothing there, %i wide: no script, dialog, request, link or broken layout',
+      async (width) => {
+        const { page, breaches } = watched;
         await page.setViewportSize({ width, height: 900 });
         for (const { id } of incidents) {
           await page.evaluate(`location.hash = ${JSON.stringify(id)}`);
           await page.locator(`#detail[data-incident="${id}"]`).waitFor();
-          await page.locator('#events summary').click();
-          for (const mark of await page.locator('.picture .mark').all()) await mark.hover({ force: true });
-          expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width);
-          const targets = await page.evaluate<string[]>(
-            '[...document.querySelectorAll("[href],[src],[action],[data-post]")].flatMap((e) => ["href", "src", "action", "data-post"].map((name) => e.getAttribute(name)).filter((value) => value !== null))',
-          );
-          for (const target of targets) expect(target).toMatch(/^(?:#|\/(?:$|icon|page|v1\/))/);
-          const foreign = await page.evaluate(
-            'document.querySelectorAll("iframe, object, embed, base, style, link:not([href^=\\"/\\"]), script:not([src=\\"/page.js\\"]), foreignObject, animate, math, #view #view").length',
-          );
-          expect(foreign).toBe(0);
-          const text = await page.locator('body').innerText();
-          expect(Array.from(text).filter((char) => STEERING.has(char))).toEqual([]);
-          expect(text.length).toBeLessThan(200_000);
-          await page.locator('#detail .close').click();
-          await page.locator('#detail').waitFor({ state: 'detached' });
+          const seen = await page.evaluate<Seen>(LOOK);
+          expect(seen.width).toBe(width);
+          expect(seen.marks).toBeGreaterThan(3);
+          for (const target of seen.targets) expect(target).toMatch(/^(?:#|\/(?:$|icon|page|v1\/))/);
+          expect(seen.foreign).toEqual([]);
+          expect(Array.from(seen.text).filter((char) => STEERING.has(char))).toEqual([]);
+          expect(seen.text.length).toBeLessThan(100_000);
         }
-      }
-      expect(breaches).toEqual([]);
-    }, 240_000);
+        expect(breaches).toEqual([]);
+      },
+      120_000,
+    );
 
     it('would be noticed if it did', async () => {
-      await watched.page.evaluate('document.body.setAttribute("onclick", "alert(1)"), document.body.click()');
-      await watched.page.evaluate(
-        'document.body.append(Object.assign(new Image(), { src: "https://evil.example/x.png" }))',
-      );
-      await expect.poll(() => watched.breaches.length).toBeGreaterThan(1);
+      const { page, breaches } = watched;
+      await page.evaluate('setTimeout(() => alert(1)), undefined');
+      await page.evaluate('document.body.append(Object.assign(new Image(), { src: "https://evil.example/x.png" }))');
+      await expect.poll(() => breaches.filter((one) => one.startsWith('dialog')).length).toBe(1);
+      await expect.poll(() => breaches.filter((one) => one.includes('img-src')).length).toBeGreaterThan(0);
     });
   },
 );
+
+interface Seen {
+  width: number;
+  marks: number;
+  targets: string[];
+  foreign: string[];
+  text: string;
+}
+
+/** Runs in the page: touches every mark, opens what can be opened, and says what is there. */
+const LOOK = `(() => {
+  for (const details of document.querySelectorAll('details')) details.open = true;
+  const marks = [...document.querySelectorAll('.picture .mark')];
+  for (const mark of marks) mark.focus();
+  const all = [...document.querySelectorAll('*')];
+  const targets = all.flatMap((e) => ['href', 'src', 'action', 'data-post'].map((name) => e.getAttribute(name)));
+  const known = ['link', 'script', 'img', 'a', 'form'];
+  const foreign = all.filter((e) =>
+    e.matches('iframe, object, embed, base, style, foreignObject, animate, math, #view #view, [style], [onload]') ||
+    [...e.attributes].some(({ name }) => name.startsWith('on')) ||
+    (!known.includes(e.localName) && (e.hasAttribute('href') || e.hasAttribute('src'))));
+  return {
+    width: document.documentElement.scrollWidth,
+    marks: marks.length,
+    targets: targets.filter((value) => value !== null),
+    foreign: foreign.map((e) => e.outerHTML.slice(0, 200)),
+    text: document.body.innerText,
+  };
+})()`;
 
 /** One session in which everything that may hold a text holds this one. */
 async function attack(service: ServiceProcess, text: string, n: number): Promise<void> {
