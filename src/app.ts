@@ -5,7 +5,10 @@ import { loadKeys } from './api/keys.js';
 import type { Config } from './config.js';
 import { createConsole } from './console/console.js';
 import type { ConsoleSources } from './console/port.js';
+import { MEASURES } from './baseline/measures.js';
 import { openCore, type Core } from './core.js';
+import { parseDetectors, readDetectorFiles } from './detect/loader.js';
+import { DetectorReloader } from './detect/reloader.js';
 import type { Clock } from './lib/clock.js';
 import { truncatablePosition } from './log/retention.js';
 import { isInForce } from './model/command.js';
@@ -33,6 +36,8 @@ export interface App {
   core: Core;
   /** Resolves with the cause when the service cannot go on; never otherwise. */
   failed: Promise<unknown>;
+  /** Reads the folder of the detectors now. */
+  reloadDetectors: () => Promise<unknown>;
   /** Stops taking requests, finishes what was acknowledged, closes everything in reverse order. */
   close: () => Promise<void>;
 }
@@ -71,6 +76,17 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
       },
     });
     closers.push(core.close);
+    const reloader = new DetectorReloader({
+      directory: core.detectorsDir,
+      hash: core.detectors.hash,
+      read: readDetectorFiles,
+      parse: (files) => parseDetectors(files, MEASURES),
+      activate: core.activateDetectors,
+      clock,
+      onNotice: (level, message, facts) => logger[level](facts, message),
+    });
+    reloader.start();
+    closers.push(() => reloader.stop());
     const mail = startMail({
       config: config.notify.mail,
       env,
@@ -92,10 +108,6 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
       read: ({ writer }) => new StoringReader({ log: core.log, store: core.store, inserter: writer, clock }),
       clock,
       onNotice: (level, message) => logger[level](message),
-      onFatal: (error) => {
-        logger.fatal({ error: String(error) }, 'the database cannot be used');
-        fail(error);
-      },
     });
     link.start();
     closers.push(() => link.stop());
@@ -129,9 +141,12 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
           order: async (value) => void (await core.record({ type: 'order', value })),
           activate: async (value) => void (await core.record({ type: 'activation', value })),
         },
+        detectors: reloader,
         status: {
           status: (principal) => ({
-            ...(oversees(principal) ? statusOf({ core, link, mail, config }) : tenantStatusOf(core, config, principal)),
+            ...(oversees(principal)
+              ? statusOf({ core, link, mail, reloader, config })
+              : tenantStatusOf(core, config, principal)),
             promise: core.baselines.promise(principal.tenant),
           }),
           oversees,
@@ -144,7 +159,7 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
     });
     const server = await listen(api, config.http);
     closers.push(() => server.close());
-    return { url: server.url, core, failed, close: closeAll };
+    return { url: server.url, core, failed, reloadDetectors: () => reloader.reload(), close: closeAll };
   } catch (error) {
     await closeAll();
     throw error;
@@ -216,7 +231,13 @@ function consoleSources({ core, link, config }: RunningParts, clock: Clock): Con
 }
 
 /** What `/v1/status` shows: what came in, how far each reader is, what was lost to whom, what detectors do. */
-function statusOf({ core, link, mail, config }: RunningParts): Record<string, unknown> {
+function statusOf({
+  core,
+  link,
+  mail,
+  reloader,
+  config,
+}: RunningParts & { reloader: DetectorReloader }): Record<string, unknown> {
   const head = core.log.head;
   return {
     mode: config.mode,
@@ -237,6 +258,7 @@ function statusOf({ core, link, mail, config }: RunningParts): Record<string, un
     commands: { ...core.responder.stats(), forgottenByView: core.commands.evicted },
     checks: core.checker.stats(),
     detectors: core.detectors.status(),
+    detectorSet: { active: core.detectors.hash, ...reloader.status() },
     storing: link.status(),
     notify: { mail: mail?.status() ?? 'off' },
     clickhouse: link.store?.embedded() ?? { url: config.clickhouse.url },

@@ -15,8 +15,10 @@ import type { CauseState } from './correlate/fleet-cause.js';
 import { CAUSE_PREFIX } from './correlate/fleet-shifts.js';
 import { PeerComparison } from './correlate/peer-comparison.js';
 import { DetectorMemory } from './detect/detector-memory.js';
-import { loadDetectors } from './detect/loader.js';
+import type { DetectorFile } from './detect/detector-file.js';
+import { DetectorError, parseDetectors, readDetectorFiles, type DetectorSet } from './detect/loader.js';
 import { IndexedDetectorRunner } from './detect/runner.js';
+import { DetectorArchive } from './detect/set-archive.js';
 import { Entitlements } from './governance/entitlements.js';
 import { loadLibrary } from './governance/library-loader.js';
 import { DEFAULT_CLASS } from './governance/port.js';
@@ -85,6 +87,10 @@ export interface Core {
   library: ReferenceLibrary;
   entitlements: Entitlements;
   detectors: IndexedDetectorRunner;
+  /** Absolute path of the folder with the detectors. */
+  detectorsDir: string;
+  /** Keeps the set's text and asks for it in the log: it is at work from that record on. */
+  activateDetectors: (set: DetectorSet, files: readonly DetectorFile[]) => Promise<void>;
   join: EventTimeJoin;
   incidents: IncidentView;
   agents: AgentView;
@@ -104,7 +110,6 @@ export function openCore(options: CoreOptions): Core {
   const { config, clock, notice } = options;
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
   const seed = installSeed(config.dataDir);
-  const detectorSet = loadDetectors(fromPackage(config.detection.detectorsDir), MEASURES);
   const baselinesDir = fromPackage(config.detection.baselinesDir);
   const library = options.library ?? loadLibrary(baselinesDir);
   const prior = loadPrior(join(baselinesDir, 'prior.json'));
@@ -145,8 +150,18 @@ export function openCore(options: CoreOptions): Core {
 
   const memory = new DetectorMemory();
   memory.restore((prefix) => store.entries(prefix));
+  const detectorsDir = fromPackage(config.detection.detectorsDir);
+  const archive = new DetectorArchive(join(config.dataDir, 'detector-sets'), MEASURES);
+  const folder = folderSet(detectorsDir);
+  const active = archive.find(memory.activeHash);
+  if (folder instanceof DetectorError) {
+    if (active === undefined) throw folder;
+    notice('the detectors were refused; the set that was active before acts on', { problems: folder.message });
+  }
+  const firstSet = active ?? (folder instanceof DetectorError ? undefined : folder.set);
+  if (firstSet === undefined) throw new Error('no detector set: neither the folder nor the archive has one');
   const detectors = new IndexedDetectorRunner({
-    set: detectorSet,
+    set: firstSet,
     memory,
     onFailure: (detectorId, error, disabled) =>
       notice('a detector failed', { detectorId, error: String(error), disabled }),
@@ -242,7 +257,17 @@ export function openCore(options: CoreOptions): Core {
     ...(options.scored === undefined ? {} : { scored: options.scored }),
     ...(options.windowScored === undefined ? {} : { windowScored: options.windowScored }),
     ...(options.sessionScored === undefined ? {} : { sessionScored: options.sessionScored }),
+    detectorSet: (hash) => archive.find(hash),
   });
+  const activateDetectors = async (set: DetectorSet, files: readonly DetectorFile[]): Promise<void> => {
+    archive.keep(set, files);
+    const activation = { time: clock.now(), tenant: '', what: 'detectors' as const, value: set.hash };
+    await log.append([encodeRecord({ type: 'activation', value: activation })]);
+  };
+  // In the log before anything else: what is scored from here on is scored by this set, in a replay too.
+  if (!(folder instanceof DetectorError) && folder.set.hash !== memory.activeHash) {
+    activateDetectors(folder.set, folder.files).catch(options.failed);
+  }
   let isScoring = true;
   scoring.start((error) => {
     isScoring = false;
@@ -259,6 +284,8 @@ export function openCore(options: CoreOptions): Core {
     library,
     entitlements,
     detectors,
+    detectorsDir,
+    activateDetectors,
     join: join_,
     incidents: incidentView,
     agents: agentView,
@@ -280,6 +307,17 @@ export function openCore(options: CoreOptions): Core {
 /** Resolves relative names of shipped content against the package, unless the working directory has them. */
 function fromPackage(directory: string): string {
   return isAbsolute(directory) ? directory : resolve(packageRoot(), directory);
+}
+
+/** What the folder of the detectors holds, or why it cannot be used. */
+function folderSet(directory: string): { set: DetectorSet; files: DetectorFile[] } | DetectorError {
+  try {
+    const files = readDetectorFiles(directory);
+    return { set: parseDetectors(files, MEASURES), files };
+  } catch (error) {
+    if (error instanceof DetectorError) return error;
+    throw error;
+  }
 }
 
 /** The secret that keys all hashes of this install; made once, kept with the data. */

@@ -7,6 +7,7 @@ import { sessionOutcome } from './correlate/session-outcome.js';
 import { timelineEntry } from './correlate/timeline.js';
 import { FALSE_ALARM_EVERY } from './baseline/drift.js';
 import type { FinishedSubject } from './detect/port.js';
+import type { DetectorSet } from './detect/loader.js';
 import type { IndexedDetectorRunner } from './detect/runner.js';
 import type { Entitlements } from './governance/entitlements.js';
 import type { EventTimeJoin } from './join/event-time-join.js';
@@ -61,6 +62,8 @@ export interface ScoringParts {
   baselines: BaselineRegistry;
   entitlements: Entitlements;
   detectors: IndexedDetectorRunner;
+  /** A detector set that was activated, by its hash. */
+  detectorSet: (hash: string) => DetectorSet | undefined;
   correlator: Correlator;
   peers: PeerComparison;
   blastNotices: BlastNotices;
@@ -462,10 +465,20 @@ export class Scoring {
     const { baselines, notice } = this.#parts;
     if (what === 'learning' && (value === 'on' || value === 'frozen' || value === 'vouched'))
       baselines.setLearning(tenant, value);
+    if (what === 'detectors') return this.#adoptDetectors(value);
     if (what !== 'calibrate') return;
     baselines.calibrate(tenant);
     notice('thresholds calibrated', { tenant, promise: baselines.promise(tenant) });
     for (const agentId of baselines.agents(tenant)) this.#publish(tenant, agentId, time);
+  }
+
+  /** From this record of the log on another set of detectors is at work; one that is not to be found changes nothing. */
+  #adoptDetectors(hash: string): void {
+    const { detectors, detectorSet, notice } = this.#parts;
+    const set = detectorSet(hash);
+    if (set === undefined) return notice('an activated detector set is not stored here; the old set acts on', { hash });
+    detectors.adopt(set);
+    notice('detectors activated', { hash, detectors: set.detectors.length });
   }
 
   /** Answers a gateway that asked about this call, from the state as it is now. */

@@ -3,7 +3,16 @@ import type { Context } from 'hono';
 import type { Clock } from '../lib/clock.js';
 import type { Principal } from '../model/principal.js';
 import type { ByteBudget } from './byte-budget.js';
-import type { AgentBoard, Checker, CommandBoard, IncidentBoard, Intake, Journal, StatusBoard } from './port.js';
+import type {
+  AgentBoard,
+  Checker,
+  CommandBoard,
+  DetectorAdmin,
+  IncidentBoard,
+  Intake,
+  Journal,
+  StatusBoard,
+} from './port.js';
 
 /** What hono carries along with a request. */
 export interface Env {
@@ -32,6 +41,7 @@ export interface ApiPorts {
   commands: CommandBoard;
   agents: AgentBoard;
   journal: Journal;
+  detectors: DetectorAdmin;
   status: StatusBoard;
   clock: Clock;
 }

@@ -12,6 +12,7 @@ import { postCheck } from './routes/check.js';
 import { getCommandStream } from './routes/command-stream.js';
 import { getCommand, getCommands, postAcknowledgement } from './routes/commands.js';
 import { postContain, postDecision, postLift } from './routes/containment.js';
+import { postDetectorsReload } from './routes/detectors.js';
 import { getIncident, getIncidents, postVerdict } from './routes/incidents.js';
 import { postCalibrate, postLearning } from './routes/learning.js';
 import { getFile, getPage, getView, postLogin, postLogout, type PageDeps } from './routes/page.js';
@@ -108,6 +109,7 @@ function handlersOf(deps: ApiDeps, page: PageDeps): Record<Route, Handler> {
     'POST /v1/incidents/:id/verdict': postVerdict(deps),
     'POST /v1/learning': postLearning(deps),
     'POST /v1/calibrate': postCalibrate(deps),
+    'POST /v1/detectors/reload': postDetectorsReload(deps),
   };
 }
 

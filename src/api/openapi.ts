@@ -56,6 +56,7 @@ const OPERATIONS: Record<Route, Operation> = {
   'POST /v1/incidents/:id/verdict': { summary: 'Say what an incident was', body: verdictSchema },
   'POST /v1/learning': { summary: 'How baselines learn from here on', body: learningSchema },
   'POST /v1/calibrate': { summary: 'Compute the thresholds anew from the clean history' },
+  'POST /v1/detectors/reload': { summary: 'Read the folder of the detectors now' },
 };
 
 /** JSON Schema of one record of the native wire format. */

@@ -68,6 +68,15 @@ export interface Journal {
   activate(activation: Activation): Promise<void>;
 }
 
+/** Takes changed detectors into service. */
+export interface DetectorAdmin {
+  /** Reads the folder now; a set with any mistake is refused, and the old one acts on. */
+  reload(): Promise<
+    | { status: 'activated' | 'unchanged'; hash: string; detectors: number }
+    | { status: 'refused'; hash: string; problems: string[] }
+  >;
+}
+
 /** What `/healthz` and `/v1/status` show. */
 export interface StatusBoard {
   /** Counters of the whole install only to who oversees it; to others what concerns their own tenant. */

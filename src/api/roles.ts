@@ -40,6 +40,7 @@ export const ROUTES = {
   'POST /v1/incidents/:id/verdict': ANALYSTS,
   'POST /v1/learning': ['admin'],
   'POST /v1/calibrate': ['admin'],
+  'POST /v1/detectors/reload': ['admin'],
 } as const satisfies Record<`${Method} /${string}`, Access>;
 
 export type Route = keyof typeof ROUTES;

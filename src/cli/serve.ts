@@ -23,6 +23,11 @@ export const serve: CliCommand = {
     logger.info(
       `the page for people: ${config.http.publicUrl ?? app.url}/${file === undefined ? '' : ` (sign in with the key in ${file})`}`,
     );
+    process.on('SIGHUP', () => {
+      app
+        .reloadDetectors()
+        .catch((error: unknown) => logger.warn({ error: String(error) }, 'detectors could not be reloaded'));
+    });
     const asked = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]).then(() => undefined);
     const cause = await Promise.race([asked, app.failed]);
     if (cause === undefined) logger.info('stopping: finishing what was acknowledged');

@@ -54,7 +54,7 @@ export function describeProblem({ file, line, path, problem }: DetectorProblem):
  * @throws DetectorError listing every problem of every file
  */
 export function loadDetectors(directory: string, measures: MeasureNames): DetectorSet {
-  return parseDetectors(readDirectory(directory), measures);
+  return parseDetectors(readDetectorFiles(directory), measures);
 }
 
 /** The same for files already in hand. @throws DetectorError */
@@ -122,7 +122,8 @@ function reportCondition(file: ParsedFile, language: ConditionLanguage<Assessmen
   }
 }
 
-function readDirectory(directory: string): DetectorFile[] {
+/** All `*.yaml` of a directory, in the order of their names. @throws DetectorError */
+export function readDetectorFiles(directory: string): DetectorFile[] {
   let names: string[];
   try {
     names = readdirSync(directory).filter((name) => !name.startsWith('.'));

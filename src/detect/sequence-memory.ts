@@ -46,7 +46,7 @@ export class SequenceMemory {
   }
 
   clear(): void {
-    for (const { key } of [...this.#progress.values()]) this.delete(key);
+    for (const { key } of this.#progress.values()) this.delete(key);
   }
 
   restore(entries: Iterable<Progress>): void {

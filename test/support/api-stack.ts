@@ -162,6 +162,7 @@ export async function startApi(
       order: async (order) => void journal.orders.push(order),
       activate: async (activation) => void journal.activations.push(activation),
     },
+    detectors: { reload: async () => ({ status: 'unchanged', hash: 'h', detectors: 1 }) },
     agents: { knows: (_, agentId) => agentId.startsWith('agent-') },
     status: {
       status: () => ({ mode: 'observe' }),
