@@ -7,6 +7,8 @@ import type { StoringReader } from './storing-reader.js';
 
 const RETRY_MIN_MS = 500;
 const RETRY_MAX_MS = 30_000;
+/** What hangs in a database that does not answer is left behind after this; it follows at the next start, ms. */
+const STOP_MS = 3_000;
 
 export interface StoreLinkOptions {
   open: () => Promise<Store>;
@@ -14,12 +16,11 @@ export interface StoreLinkOptions {
   read: (store: Store) => StoringReader;
   clock: Clock;
   onNotice: (level: 'info' | 'warn', message: string) => void;
-  /** The store is there but cannot be used, whatever we wait for. */
-  onFatal: (error: unknown) => void;
 }
 
 /** While there is no store yet. */
 export interface OpeningStatus {
+  /** `failed`: the store is there and must not be touched, whatever we wait for; the rest goes on without it. */
   state: 'opening' | 'failed';
   /** Epoch ms. */
   since: number;
@@ -69,18 +70,20 @@ export class StoreLink {
 
   async stop(): Promise<void> {
     this.#stopping.abort();
-    await this.#running;
-    await this.#opened?.reader.stop();
-    await this.#opened?.store.close();
+    await atMost(STOP_MS, this.#running);
+    if (this.#opened === undefined) return;
+    await atMost(STOP_MS, this.#opened.reader.stop());
+    await this.#opened.store.close();
   }
 
   async #run(): Promise<void> {
-    const { open, read, onNotice, onFatal } = this.#options;
+    const { open, read, onNotice } = this.#options;
     const { signal } = this.#stopping;
     for (let waitMs = RETRY_MIN_MS; !signal.aborted; waitMs = Math.min(2 * waitMs, RETRY_MAX_MS)) {
       this.#opening.attempts++;
       try {
         const store = await open();
+        if (signal.aborted) return await store.close();
         const reader = read(store);
         reader.start();
         this.#opened = { store, reader };
@@ -89,11 +92,19 @@ export class StoreLink {
         this.#opening.lastError = error instanceof Error ? error.message : String(error);
         if (error instanceof MigrationError) {
           this.#opening.state = 'failed';
-          return onFatal(error);
+          onNotice('warn', `ClickHouse cannot be used, observing goes on without storing: ${error.message}`);
+          return;
         }
         onNotice('warn', `ClickHouse cannot be opened, trying again in ${waitMs} ms: ${this.#opening.lastError}`);
       }
       await timer(waitMs, undefined, { signal }).catch(() => {});
     }
   }
+}
+
+/** Waits for the work, but no longer than `ms`. */
+async function atMost(ms: number, work: Promise<void>): Promise<void> {
+  const waiting = new AbortController();
+  await Promise.race([work, timer(ms, undefined, { signal: waiting.signal }).catch(() => {})]);
+  waiting.abort();
 }

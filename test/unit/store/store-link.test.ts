@@ -5,7 +5,6 @@ import { StoreLink, type StoreLinkOptions } from '../../../src/store/store-link.
 
 function link(open: StoreLinkOptions['open']) {
   const notices: string[] = [];
-  const fatal: unknown[] = [];
   const subject = new StoreLink({
     open,
     read: () => {
@@ -13,9 +12,8 @@ function link(open: StoreLinkOptions['open']) {
     },
     clock: new ManualClock(5),
     onNotice: (level, message) => notices.push(`${level}: ${message}`),
-    onFatal: (error) => fatal.push(error),
   });
-  return { subject, notices, fatal };
+  return { subject, notices };
 }
 
 describe('StoreLink', () => {
@@ -25,7 +23,7 @@ describe('StoreLink', () => {
     const first = new Promise<void>((resolve) => {
       tried = resolve;
     });
-    const { subject, notices, fatal } = link(() => {
+    const { subject, notices } = link(() => {
       attempts++;
       tried();
       return Promise.reject(new Error('connection refused'));
@@ -43,15 +41,24 @@ describe('StoreLink', () => {
     expect(await subject.drain({ log: 9, outbox: 9 }, 10)).toBe(false);
     await subject.stop();
     expect(attempts).toBe(1);
-    expect([notices.length, fatal.length]).toEqual([1, 0]);
+    expect(notices).toHaveLength(1);
     expect(notices[0]).toContain('trying again');
   });
 
-  it('gives up on a schema it must not touch', async () => {
-    const { subject, fatal } = link(() => Promise.reject(new MigrationError('newer than this program')));
+  it('leaves a schema alone that it must not touch, says so, and ends nothing else', async () => {
+    const { subject, notices } = link(() => Promise.reject(new MigrationError('newer than this program')));
     subject.start();
     await subject.stop();
-    expect(fatal).toHaveLength(1);
+    expect(notices).toEqual([
+      'warn: ClickHouse cannot be used, observing goes on without storing: newer than this program',
+    ]);
     expect(subject.status()).toMatchObject({ state: 'failed', lastError: 'newer than this program' });
+  });
+
+  it('stops within seconds while the database hangs', async () => {
+    const { subject } = link(() => new Promise(() => {}));
+    subject.start();
+    await subject.stop();
+    expect(subject.status()).toMatchObject({ state: 'opening', attempts: 1 });
   });
 });
