@@ -214,7 +214,7 @@ function consoleSources({ core, link, config }: RunningParts, clock: Clock): Con
   return {
     ...core,
     thresholdNats: (tenant, agentId) => core.baselines.threshold(tenant, agentId).nats,
-    classOf: () => undefined,
+    classOf: (_tenant, agentId) => core.library.classOf(agentId),
     health: () => {
       const store = link.status();
       const isOpen = 'logBacklog' in store;

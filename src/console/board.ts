@@ -46,11 +46,12 @@ export function boardFor(sources: ConsoleSources, request: PageRequest): Board {
   const { principal } = request;
   const { tenant } = principal;
   const wanted = request.agent.toLowerCase();
-  const isShown = (agentId: string) =>
-    (wanted === '' || agentId.toLowerCase().includes(wanted)) && mayActFor(principal, agentId);
+  const mayAll = principal.agents.includes('*');
+  const maySee = (agentId: string) => mayAll || mayActFor(principal, agentId);
+  const isShown = (agentId: string) => (wanted === '' || agentId.toLowerCase().includes(wanted)) && maySee(agentId);
   const incidents = sources.incidents.list({ tenant, limit: ALL }).filter((one) => isShown(one.agentId));
   const listed = request.status === undefined ? incidents : incidents.filter((one) => one.status === request.status);
-  const commands = sources.commands.list({ tenant, limit: ALL }).filter((one) => mayActFor(principal, one.agentId));
+  const commands = sources.commands.list({ tenant, limit: ALL }).filter((one) => maySee(one.agentId));
   return {
     now: sources.clock.now(),
     health: sources.health(),
@@ -92,27 +93,22 @@ function agentRows(sources: ConsoleSources, { tenant, incidents, isShown }: Agen
     if (status !== 'closed') open.set(agentId, (open.get(agentId) ?? 0) + 1);
   }
   const restrictions = new Map(sources.commands.restrictions(tenant).map((one) => [one.agentId, one]));
-  const known = { has: (agentId: string) => open.has(agentId) || restrictions.has(agentId) };
-  function* all(): Iterable<Pick<AgentRow, 'agentId' | 'riskNats' | 'heardAt'>> {
-    for (const agentId of new Set([...open.keys(), ...restrictions.keys()])) {
-      const standing = sources.agents.get(tenant, agentId);
-      if (isShown(agentId)) {
-        yield { agentId, riskNats: standing?.riskNats ?? 0, heardAt: standing?.heardAt ?? 0 };
-      }
-    }
+  const known = new Set([...open.keys(), ...restrictions.keys()]);
+  const urgent: Candidate[] = [];
+  for (const agentId of known) {
+    const standing = sources.agents.get(tenant, agentId);
+    if (isShown(agentId)) urgent.push({ agentId, riskNats: standing?.riskNats ?? 0, heardAt: standing?.heardAt ?? 0 });
+  }
+  // Read without making anything: there may be a hundred thousand.
+  function* others(): Iterable<Candidate> {
     for (const standing of sources.agents.all(tenant)) {
       if (!known.has(standing.agentId) && isShown(standing.agentId)) yield standing;
     }
   }
-  const top = topOf(
-    all(),
-    MAX_AGENTS,
-    (a, b) =>
-      Number(known.has(b.agentId)) - Number(known.has(a.agentId)) ||
-      b.riskNats - a.riskNats ||
-      compare(a.agentId, b.agentId),
-  );
-  const items = top.items.map(({ agentId, riskNats, heardAt }): AgentRow => ({
+  const first = topOf(urgent, MAX_AGENTS, byRisk);
+  const rest = topOf(others(), MAX_AGENTS, byRisk);
+  const top = [...first.items, ...rest.items].slice(0, MAX_AGENTS);
+  const items = top.map(({ agentId, riskNats, heardAt }): AgentRow => ({
     agentId,
     riskNats,
     heardAt,
@@ -121,7 +117,13 @@ function agentRows(sources: ConsoleSources, { tenant, incidents, isShown }: Agen
     openIncidents: open.get(agentId) ?? 0,
     restriction: restrictions.get(agentId),
   }));
-  return { items, total: top.total };
+  return { items, total: first.total + rest.total };
+}
+
+type Candidate = Pick<AgentRow, 'agentId' | 'riskNats' | 'heardAt'>;
+
+function byRisk(a: Candidate, b: Candidate): number {
+  return b.riskNats - a.riskNats || compare(a.agentId, b.agentId);
 }
 
 function byUrgency(a: Incident, b: Incident): number {

@@ -187,13 +187,14 @@ function Agents({ board: { agents } }: { board: Board }) {
 
 function AgentLine({ row }: { row: AgentRow }) {
   const { agentId, agentClass, riskNats, thresholdNats, openIncidents, restriction, heardAt } = row;
+  const hasClass = agentClass !== undefined && agentClass !== 'default';
   const isKnown = hasThreshold(thresholdNats) && thresholdNats > 0;
   const share = isKnown ? Math.min(Math.max(riskNats / (1.5 * thresholdNats), 0), 1) : 0;
   const words = restriction === undefined ? [] : restrictionWords(restriction);
   return (
     <li class="agent-line">
       <span class="agent">
-        {name(agentId)} {agentClass === undefined ? '' : <span class="class">{name(agentClass)}</span>}
+        {name(agentId)} {hasClass ? <span class="class">{name(agentClass)}</span> : ''}
       </span>
       <span class="risk">
         <svg width="100%" height="10" aria-hidden="true">

@@ -32,9 +32,9 @@ describe.skipIf(found === undefined)(`the page in a browser${found === undefined
   }, 240_000);
 
   afterEach(async () => {
-    for (const { breaches, close } of open.splice(0)) {
-      await close();
-      expect(breaches).toEqual([]);
+    for (const watched of open.splice(0)) {
+      await watched.close();
+      if (watched.breaches.length > 0) throw new Error(`on the page: ${watched.breaches.join('; ')}`);
     }
   });
 
