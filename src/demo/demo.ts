@@ -85,7 +85,8 @@ async function tell(services: Services, options: DemoOptions): Promise<boolean> 
     signal,
   });
   const view = new ObserverView(client, keys.admin);
-  const director = new Director({ player, view, client, services, parts, narrator, progress });
+  const { budget } = learned;
+  const director = new Director({ player, view, client, services, parts, narrator, progress, budget });
   for (const act of world.acts) await director.perform(act);
   const rows = [...director.rows, director.everybodyElse()];
   narrator.say('');

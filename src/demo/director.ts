@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { SEVERITIES } from '../model/incident.js';
 import type { ObserverClient } from '../sources/port.js';
 import { clean, type Narrator } from './narrator.js';
 import type { OutcomeRow } from './outcome-table.js';
@@ -17,6 +18,8 @@ export interface DirectorOptions {
   parts: DemoParts;
   narrator: Narrator;
   progress: { show: (stage: string, detail: string) => void; done: () => void };
+  /** Share of ordinary sessions that may alarm, as the observer is configured. */
+  budget: number;
 }
 
 const SCORED_LIMIT_MS = 60_000;
@@ -24,10 +27,11 @@ const SCORED_LIMIT_MS = 60_000;
 const CONFIRMED_MS = 5_000;
 const MAILED_MS = 10_000;
 const POLL_MS = 50;
+const MAX_PROGRESS_CHARS = 60;
 const MAX_TOLD_INCIDENTS = 2;
 const MAX_TOLD_COMMANDS = 3;
-/** Ordinary sessions may alarm, but rarely: this share of them, and always one. */
-const FALSE_ALARM_SHARE = 0.03;
+/** The count of false alarms that is exceeded in so few worlds while the observer keeps its promise. */
+const TAIL = 0.01;
 
 /** Has the stories played one after the other, and tells what came of each. */
 export class Director {
@@ -55,7 +59,7 @@ export class Director {
         progress.done();
         narrator.seen(happening);
       },
-      onCall: ({ call }) => progress.show('playing', `${call.agentId} ${call.tool}`),
+      onCall: ({ call }) => progress.show('playing', clean(`${call.agentId} ${call.tool}`, MAX_PROGRESS_CHARS)),
     });
     progress.done();
     const evidence = await this.#evidence(act, played, mailsBefore);
@@ -67,10 +71,10 @@ export class Director {
 
   /** The last row: how those fared who did nothing unusual. */
   everybodyElse(): OutcomeRow {
-    const most = Math.max(1, Math.floor(FALSE_ALARM_SHARE * this.#ordinary));
+    const most = binomialQuantile(this.#ordinary, this.#options.budget, 1 - TAIL);
     return {
       title: 'Everybody else does ordinary work',
-      expected: `at most ${count(most, 'false alarm')}`,
+      expected: `at most ${count(most, 'false alarm')} (budget ${(100 * this.#options.budget).toFixed(0)} %)`,
       observed: `${count(this.#alarmed, 'false alarm')} in ${this.#ordinary} sessions`,
       ok: this.#alarmed <= most,
     };
@@ -116,7 +120,7 @@ export class Director {
   #tell(evidence: Evidence): void {
     const { narrator } = this.#options;
     const { incidents, commands, calls } = evidence;
-    const told = [...incidents].sort((a, b) => Number(b.fleet !== undefined) - Number(a.fleet !== undefined));
+    const told = [...incidents].sort((a, b) => weight(b) - weight(a));
     for (const incident of told.slice(0, MAX_TOLD_INCIDENTS)) narrator.why(incident);
     if (incidents.length > MAX_TOLD_INCIDENTS) narrator.note('', `and ${incidents.length - MAX_TOLD_INCIDENTS} more`);
     for (const command of commands.slice(0, MAX_TOLD_COMMANDS)) narrator.decided(command);
@@ -126,6 +130,11 @@ export class Director {
   }
 }
 
+/** What is told first: one incident for many agents, then the severest. */
+function weight({ fleet, severity }: SeenIncident): number {
+  return (fleet === undefined ? 0 : 10) + SEVERITIES.indexOf(severity);
+}
+
 function rowOf({ title, expected }: Act['story'], checks: readonly Check[]): OutcomeRow {
   return { title, expected, observed: checks.map(({ says }) => says).join(', '), ok: checks.every(({ ok }) => ok) };
 }
@@ -133,6 +142,19 @@ function rowOf({ title, expected }: Act['story'], checks: readonly Check[]): Out
 /** Incidents about which a mail is due: those from the notifier's least severity on. */
 function mailable(incidents: readonly SeenIncident[]): number {
   return incidents.filter(({ severity, gatheredBy }) => severity !== 'low' && gatheredBy === undefined).length;
+}
+
+/** Smallest k such that at most k of n happen with probability `share`, where each happens with probability p. */
+export function binomialQuantile(n: number, p: number, share: number): number {
+  let term = (1 - p) ** n;
+  let sum = term;
+  let k = 0;
+  while (sum < share && k < n) {
+    term *= ((n - k) / (k + 1)) * (p / (1 - p));
+    sum += term;
+    k++;
+  }
+  return k;
 }
 
 async function until(limitMs: number, isSo: () => boolean | Promise<boolean>): Promise<void> {

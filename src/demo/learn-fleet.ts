@@ -7,6 +7,7 @@ import type { Happening } from './rhythm.js';
 
 const statusSchema = z.object({
   promise: z.string().default(''),
+  falseAlarmBudget: z.number(),
   scoring: z.object({ sessionsLearned: z.number() }),
 });
 
@@ -15,6 +16,8 @@ export interface Learned {
   sessions: number;
   /** One sentence of the observer: which false-alarm budget the history supports. */
   promise: string;
+  /** Share of clean sessions that may alarm. */
+  budget: number;
 }
 
 const SCORED_LIMIT_MS = 5 * 60_000;
@@ -34,8 +37,8 @@ export async function learnFleet(
   onProgress: (learned: Learned) => void,
 ): Promise<Learned> {
   const learned = async (): Promise<Learned> => {
-    const { promise, scoring } = statusSchema.parse(await client.status(keys.admin));
-    return { sessions: scoring.sessionsLearned, promise };
+    const { promise, scoring, falseAlarmBudget: budget } = statusSchema.parse(await client.status(keys.admin));
+    return { sessions: scoring.sessionsLearned, promise, budget };
   };
   const settled = () =>
     parts.waitUntilScored(client, {

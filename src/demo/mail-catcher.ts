@@ -29,10 +29,7 @@ export class MailCatcher {
         stream.on('data', (chunk: Buffer) => chunks.push(chunk));
         stream.on('end', () => {
           const to = session.envelope.rcptTo.map(({ address }) => address);
-          this.#keep(Buffer.concat(chunks), to).then(
-            () => done(null),
-            (fault: unknown) => done(fault instanceof Error ? fault : new Error(String(fault))),
-          );
+          void this.#take(Buffer.concat(chunks), to, done);
         });
       },
     });
@@ -52,6 +49,15 @@ export class MailCatcher {
 
   async stop(): Promise<void> {
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+  }
+
+  async #take(message: Buffer, to: string[], done: (fault?: Error | null) => void): Promise<void> {
+    try {
+      await this.#keep(message, to);
+      done(null);
+    } catch (fault) {
+      done(fault instanceof Error ? fault : new Error(String(fault)));
+    }
   }
 
   async #keep(message: Buffer, to: string[]): Promise<void> {

@@ -32,7 +32,7 @@ export class Services {
   readonly #options: ServicesOptions;
   readonly #running: ChildService[] = [];
   #keys: Record<KeyName, string> | undefined;
-  #isStopped = false;
+  #stopping: Promise<void> | undefined;
 
   constructor(options: ServicesOptions) {
     this.#options = options;
@@ -92,9 +92,13 @@ export class Services {
     return url;
   }
 
-  async stop(): Promise<void> {
-    if (this.#isStopped) return;
-    this.#isStopped = true;
+  /** Resolves when nothing runs any more, however often it is called. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stopAll();
+    return this.#stopping;
+  }
+
+  async #stopAll(): Promise<void> {
     for (const service of this.#running.splice(0).reverse()) await service.stop();
     await this.catcher.stop();
   }
@@ -111,7 +115,7 @@ export class Services {
       stopMs: STOP_MS,
     });
     this.#running.push(service);
-    if (this.#isStopped) {
+    if (this.#stopping !== undefined) {
       await service.stop();
       throw new Error('the demo was stopped');
     }
