@@ -6,30 +6,31 @@ import { loadDetectors, parseDetectors } from '../../../src/detect/loader.js';
 import { IndexedDetectorRunner } from '../../../src/detect/runner.js';
 import { eventVariables, windowVariables } from '../../../src/detect/vocabulary.js';
 import { checkRequestSchema, wireObservationSchema } from '../../../src/model/wire.js';
+import { MEASURES } from '../../../src/baseline/measures.js';
 import { only } from './detector-text.js';
 import { ToyWorld } from './toy-world.js';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
-const MEASURES = new Set([
-  'requestTool',
-  'newTarget',
-  'argumentOrigin',
-  'transition',
-  'callRate',
-  'newTool',
-  'combined',
-]);
+/** Detectors that need no more than calls and words; all of them meet the real stages in test/integration. */
+const IN_A_TOY_WORLD = [
+  'argument-from-untrusted-source',
+  'intent-declared-never-attempted',
+  'intent-undeclared-attempt',
+  'new-target',
+  'unusual-tool-for-request',
+  'unusual-transition',
+];
 const set = loadDetectors(join(ROOT, 'detectors'), MEASURES);
 const manual = readFileSync(join(ROOT, 'docs', 'detectors.md'), 'utf8');
 
 describe('the detectors that come with Parallax', () => {
   it('are there', () => {
-    expect(set.detectors.length).toBeGreaterThanOrEqual(8);
+    expect(set.detectors.length).toBeGreaterThanOrEqual(16);
     expect(set.hash).toMatch(/^[0-9a-f]{64}$/);
   });
 
   describe.each(set.detectors.map(({ definition }) => ({ id: definition.id, definition })))('$id', ({ definition }) => {
-    it('does in a toy world what its cases say', async () => {
+    it.runIf(IN_A_TOY_WORLD.includes(definition.id))('does in a toy world what its cases say', async () => {
       const results = await runDetectorCases(definition, async () => new ToyWorld(new IndexedDetectorRunner({ set })));
       expect(describeCaseResults(results)).toBe(`${results.length} of ${results.length} cases passed`);
       expect(results.length).toBeGreaterThanOrEqual(2);
