@@ -105,7 +105,7 @@ function readChecked<T>(file: string, schema: z.ZodType<T>, problems: string[]):
     const path = issuePath(issue);
     const what =
       issue.code === 'unrecognized_keys'
-        ? 'is no field here; remove it, or see docs/detectors.md for the fields there are'
+        ? 'is no field here; remove it, or see docs/reference-library.md for the fields there are'
         : explainIssue(issue, value);
     problems.push(`${file}:${lineOf(document, lines, issue)}: ${path === '' ? '(whole file)' : path}: ${what}`);
   }

@@ -98,7 +98,7 @@ describe('a library of one’s own', () => {
       'profiles/four.yml: rename it to end in .yaml',
       'profiles/default.yaml: agents: remove them; this class takes every agent that no other profile names',
       'profiles/one.yaml:3: budgets.costUsdPerSession: is too small; the least is 0, got the number -1',
-      'profiles/one.yaml:2: needGrant: is no field here; remove it, or see docs/detectors.md for the fields there are',
+      'profiles/one.yaml:2: needGrant: is no field here; remove it, or see docs/reference-library.md for the fields there are',
       expect.stringMatching(/^profiles\/three\.yaml:\d: not valid YAML/),
       'profiles/two.yaml: agents: is missing; list the agents of this class, for example [two-*]',
     ]);
