@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { caseSessions, describeCaseResults, runDetectorCases } from '../../../src/detect/cases.js';
 import { loadDetectors, parseDetectors } from '../../../src/detect/loader.js';
 import { IndexedDetectorRunner } from '../../../src/detect/runner.js';
-import { eventVariables, windowVariables } from '../../../src/detect/vocabulary.js';
+import { eventVariables, sessionVariables, windowVariables } from '../../../src/detect/vocabulary.js';
 import { checkRequestSchema, wireObservationSchema } from '../../../src/model/wire.js';
 import { MEASURES } from '../../../src/baseline/measures.js';
 import { only } from './detector-text.js';
@@ -76,7 +76,7 @@ describe('docs/detectors.md', () => {
         .map((line) => line.split('|').map((cell) => cell.trim().replaceAll('`', '')))
         .map(([, name = '', type = '']) => [name, type]),
     );
-    const variables = [...eventVariables(new Set(), []), ...windowVariables(new Set())];
+    const variables = [...eventVariables(new Set(), []), ...windowVariables(new Set()), ...sessionVariables(new Set())];
     for (const { name, type } of variables) expect([name, rows.get(name)]).toEqual([name, type]);
     for (const name of ['measure.<name>', 'samples.<name>', 'metric.<name>']) expect(rows.get(name)).toBe('number');
   });
