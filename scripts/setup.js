@@ -27,7 +27,11 @@ if (!installed) {
   writeFileSync(stampFile, wanted);
 }
 
-if (process.argv.includes('--build')) run('npx', ['--no-install', 'tsc', '-p', 'tsconfig.json']);
+if (process.argv.includes('--build')) {
+  // The first time takes some seconds; later ones look at what changed.
+  if (!existsSync(join(root, 'dist', '.tsbuildinfo'))) console.error('Compiling ...');
+  run('npx', ['--no-install', 'tsc', '-p', 'tsconfig.json']);
+}
 
 /** Tries a command without showing what it says. */
 function succeeds(command, args) {
