@@ -231,7 +231,7 @@ export class ConfigError extends Error {
 
 const ENV_PREFIX = 'PARALLAX_';
 /** Environment names with the prefix that are not configuration paths. */
-const ENV_RESERVED = new Set(['PARALLAX_CONFIG', 'PARALLAX_DATA', 'PARALLAX_KEY', 'PARALLAX_URL']);
+const ENV_RESERVED = new Set(['PARALLAX_CHROMIUM', 'PARALLAX_CONFIG', 'PARALLAX_DATA', 'PARALLAX_KEY', 'PARALLAX_URL']);
 
 /**
  * Reads one YAML file (optional) and the environment over it, and checks the whole.

@@ -10,17 +10,19 @@ export function explanation(incident: Incident, commands: readonly Command[]): s
   );
 }
 
-function whatHappened({ agentId, sessionId, signals, violation }: Incident): string {
+function whatHappened({ agentId, sessionId, signals, violation, title }: Incident): string {
   const counted = signals.filter((one) => !one.shadow);
   const [best] = [...counted].sort((a, b) => Number(b.violation) - Number(a.violation) || b.nats - a.nats);
   const where = sessionId === undefined ? name(agentId) : `${name(agentId)}, in session ${name(sessionId)},`;
   if (best === undefined) return `${where} behaved unlike its own history.`;
-  // Most reasons quote both already.
-  const isTold = best.reason.includes(best.observed);
-  const against = isTold ? '' : ` Seen: ${name(best.observed)}. Expected: ${name(best.expected)}.`;
   const what = violation
     ? 'broke a rule that needs no statistics'
     : 'did something that its own history does not explain';
+  // The title stands right above.
+  if (best.reason === title && best.tool !== undefined) return `${where} ${what}: a call of ${name(best.tool)}.`;
+  // Most reasons quote both already.
+  const isTold = best.reason.includes(best.observed);
+  const against = isTold ? '' : ` Seen: ${name(best.observed)}. Expected: ${name(best.expected)}.`;
   return `${where} ${what}: ${line(best.reason)}.${against}`;
 }
 

@@ -173,7 +173,7 @@ describe.skipIf(found === undefined)(`the page in a browser${found === undefined
   });
 
   it('looks as the README shows it', async () => {
-    const page = await opened('responder', `/#${incident.id}`, { viewport: { width: 1120, height: 840 } });
+    const page = await opened('responder', `/#${incident.id}`, { viewport: { width: 1120, height: 820 } });
     await page.locator('#detail').waitFor();
     await page.evaluate('scrollTo(0, 0)');
     const folder = KEEP_PICTURE ? join(repositoryRoot, 'docs', 'images') : directory.path;
