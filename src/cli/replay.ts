@@ -1,8 +1,8 @@
-import { existsSync } from 'node:fs';
 import { replayWithProcesses } from '../sources/replay-processes.js';
 import { replayTable } from '../sources/report.js';
 import { listOf, textOf, UsageError, type CliCommand } from './command.js';
 import { ProgressLine } from './progress.js';
+import { filesBeside } from './recordings.js';
 
 const ENFORCE = ['hold', 'subscribe', 'none'] as const;
 
@@ -35,12 +35,10 @@ export const replay: CliCommand = {
     if (enforce === undefined) throw new UsageError(`--enforce: use ${ENFORCE.join(', ')}`);
     const speed = textOf(context, 'speed') === 'max' ? 'max' : Number(textOf(context, 'speed'));
     if (speed !== 'max' && !(speed > 0)) throw new UsageError('--speed: use a number above 0, or max');
-    const beside = (name: string, given: string[], ending: string) =>
-      given.length > 0
-        ? given
-        : files
-            .map((file) => file.replace(/\.jsonl(\.gz)?$/, ending))
-            .filter((file) => file !== name && existsSync(file));
+    const given = (name: string, ending: string): string[] => {
+      const named = listOf(context, name);
+      return named.length > 0 ? named : filesBeside(files, ending);
+    };
     const progress = new ProgressLine(context.console);
     const stop = new AbortController();
     process.once('SIGINT', () => stop.abort());
@@ -48,8 +46,8 @@ export const replay: CliCommand = {
     const report = await replayWithProcesses({
       files,
       trainFiles: listOf(context, 'train'),
-      labelsFiles: beside('', listOf(context, 'labels'), '.labels.json'),
-      contentFiles: beside('', listOf(context, 'content'), '.content.jsonl.gz'),
+      labelsFiles: given('labels', '.labels.json'),
+      contentFiles: given('content', '.content.jsonl.gz'),
       enforce,
       speed,
       env: context.env,

@@ -20,7 +20,7 @@ export interface ServicesOptions {
 const START_MS = 60_000;
 const STOP_MS = 15_000;
 /** Nobody sits at the demo to approve: a held call is given up soon, ms. */
-const HOLD_MS = 150;
+const HOLD_MS = 50;
 /** Generous, because a demo may run on a machine that is busy with other things, ms. */
 const DEADLINE_MS = 5_000;
 const AUDIT_WAIT_MS = 10_000;

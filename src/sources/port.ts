@@ -2,6 +2,7 @@ import type { startService } from './child-service.js';
 import type { callGateway } from './gateway-caller.js';
 import type { waitUntilScored } from './learn.js';
 import type { replayWithProcesses } from './replay-processes.js';
+import type { replayTable } from './report.js';
 import type { childEnvironment, keyFile, writeKeys, writeObserverConfig, writeSecret } from './service-files.js';
 
 export type { ChildService } from './child-service.js';
@@ -18,6 +19,7 @@ export interface ServiceTools {
   callGateway: typeof callGateway;
   waitUntilScored: typeof waitUntilScored;
   replayWithProcesses: typeof replayWithProcesses;
+  replayTable: typeof replayTable;
   childEnvironment: typeof childEnvironment;
   keyFile: typeof keyFile;
   writeKeys: typeof writeKeys;

@@ -3,7 +3,7 @@ import type { Check, Evidence, Scene, Stage, Story } from '../story.js';
 import { castOf, playSession } from './casting.js';
 
 /** Calls that the loop would make if nobody stopped it, and what each costs. */
-const LOOPS = 50;
+const LOOPS = 30;
 const CALL_USD = 0.4;
 const STEP_TOKENS = 18_000;
 
@@ -49,7 +49,8 @@ function stage({ fleet, random, startMs }: Stage): Scene {
     plot: `${agent.id} pushes a change that a hook rejects, so it pushes it again: ${LOOPS} times if nobody stops it, and every round costs about half a dollar.`,
     stars: [agent.id],
     happenings,
-    stubborn: new Set(),
+    // A loop knows no better than to go on.
+    stubborn: new Set(happenings.map(({ sessionId }) => sessionId)),
     shown: new Set(shown.filter((h) => h !== undefined)),
   };
 }
