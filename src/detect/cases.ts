@@ -36,8 +36,8 @@ interface Raised {
   signal: Signal;
 }
 
-/** Sessions start this far apart, so that none of their windows meet. */
-const SESSION_GAP_MS = 60 * 60_000;
+/** Longer than the pause that ends a session in a trial: a session must not begin behind the watermark. */
+const SESSION_GAP_MS = 26 * 60 * 60_000;
 /** A fixed day: cases do not depend on when they are run. 2026-01-05 08:00 UTC, a Monday. */
 export const FIRST_SESSION_MS = Date.UTC(2026, 0, 5, 8);
 
