@@ -101,7 +101,11 @@ export const GOVERNANCE_VARIABLES: readonly Variable<Assessment>[] = [
   ),
   number('policy.behindMs', 'event time since that one came into force, milliseconds', (g) => g.policy.behindMs),
   text('policy.expected', 'the version in force', (g) => g.policy.expected),
-  text('policy.posture', 'posture that governance last set for the agent', (g) => g.posture),
+  text(
+    'policy.posture',
+    'posture that governance last set for the agent; "" on other observations than calls and governance events',
+    (g) => g.posture,
+  ),
   flag(
     'grant.learning',
     'a learning window is open: the tool was properly granted lately',

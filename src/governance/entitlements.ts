@@ -1,6 +1,6 @@
 import { CappedStateTable } from '../lib/capped-state-table.js';
 import type { CappedEntry } from '../lib/capped-state-table.js';
-import type { GovernanceObservation, Observation, ToolCallObservation } from '../model/observation.js';
+import type { CallObservation, GovernanceObservation, Observation, ToolCallObservation } from '../model/observation.js';
 import {
   addAct,
   addApproval,
@@ -15,7 +15,14 @@ import {
 } from './agent-record.js';
 import { isSelf, mayApprove } from './approver.js';
 import { IN_STEP, newPolicies, noteVersion, policyFacts, type TenantPolicies } from './policy-versions.js';
-import type { ApprovalFacts, EntitlementStats, GovernanceFacts, GrantFacts, LearningWindow } from './port.js';
+import type {
+  ApprovalFacts,
+  EntitlementStats,
+  GovernanceFacts,
+  GrantFacts,
+  LearningWindow,
+  LibraryEntry,
+} from './port.js';
 import type { ReferenceLibrary } from './reference-library.js';
 
 /** Approvals of one person within it count together, ms of event time. */
@@ -55,6 +62,10 @@ export class Entitlements {
   readonly #agents: CappedStateTable<AgentRecord>;
   readonly #approvers: CappedStateTable<ApproverRecord>;
   readonly #policies: CappedStateTable<TenantPolicies>;
+  /** What the library alone presumes, by its entry. */
+  readonly #presumptions = new WeakMap<LibraryEntry, GovernanceFacts>();
+  /** The record that was read last: `apply` mostly follows `at` of the same observation. */
+  #latest: { observation: Observation; record: AgentRecord | undefined } | undefined;
   #entriesEvicted = 0;
 
   constructor(options: EntitlementsOptions) {
@@ -75,42 +86,37 @@ export class Entitlements {
     this.#policies.restore(entries('policy/'));
   }
 
-  /** What holds for this observation, before it is applied. */
+  /**
+   * What holds for this observation, before it is applied. Shared where nothing particular is known of the agent: do
+   * not change it.
+   */
   at(observation: Observation): GovernanceFacts {
-    const { tenant, agentId } = observation;
-    const record = this.#agents.get(keyOf(tenant, agentId));
-    const tool = toolNamed(observation);
-    const facts: GovernanceFacts = {
-      library: this.#library.entryFor(agentId, tool),
-      grant: NO_GRANT,
-      approval: NO_APPROVAL,
-      policy: IN_STEP,
-      posture: record?.posture ?? '',
-      learning: undefined,
-    };
-    switch (observation.kind) {
-      case 'tool_call':
-      case 'tool_attempt': {
-        if (record !== undefined) this.#readGrant(facts, record, { tool, time: observation.time });
-        if (observation.kind === 'tool_attempt') return facts;
-        if (observation.approvalId !== undefined) facts.approval = this.#approvalOf(observation, record);
-        if (observation.policyVersion !== undefined) facts.policy = this.#policyOf(observation, record);
-        return facts;
-      }
-      case 'grant':
-      case 'scope_change':
-      case 'approval':
-        facts.approval = this.#approvalGiven(observation, record);
-        return facts;
-      default:
-        return facts;
+    const { kind, agentId } = observation;
+    if (!isCall(observation) && observation.stream !== 'governance') return this.#presumed(agentId, '');
+    const { tool = '' } = observation;
+    const record = this.#recordFor(observation);
+    const facts = this.#presumed(agentId, tool);
+    if (kind === 'grant' || kind === 'scope_change' || kind === 'approval') {
+      return { ...facts, posture: record?.posture ?? '', approval: this.#approvalGiven(observation, record) };
     }
+    const named = kind === 'tool_call' && (observation.approvalId ?? observation.policyVersion) !== undefined;
+    if (record === undefined && !named) return facts;
+    const own: GovernanceFacts = { ...facts, posture: record?.posture ?? '' };
+    if (!isCall(observation)) return own;
+    if (record !== undefined) this.#readGrant(own, record, observation);
+    if (kind === 'tool_call' && observation.approvalId !== undefined) {
+      own.approval = this.#approvalOf(observation, record);
+    }
+    if (kind === 'tool_call' && observation.policyVersion !== undefined)
+      own.policy = this.#policyOf(observation, record);
+    return own;
   }
 
   /** Takes the observation into the state. */
   apply(observation: Observation): void {
     if (observation.kind === 'tool_call') this.#applyCall(observation);
     else if (observation.stream === 'governance') this.#applyGovernance(observation);
+    this.#latest = undefined;
   }
 
   drain(puts: { key: string; value: Uint8Array }[], deletes: string[]): void {
@@ -126,6 +132,24 @@ export class Entitlements {
       approversEvicted: this.#approvers.evicted,
       entriesEvicted: this.#entriesEvicted,
     };
+  }
+
+  #recordFor(observation: Observation): AgentRecord | undefined {
+    if (this.#latest?.observation === observation) return this.#latest.record;
+    const { tenant, agentId } = observation;
+    const record = this.#agents.size === 0 ? undefined : this.#agents.get(keyOf(tenant, agentId));
+    this.#latest = { observation, record };
+    return record;
+  }
+
+  #presumed(agentId: string, tool: string): GovernanceFacts {
+    const library = this.#library.entryFor(agentId, tool);
+    let facts = this.#presumptions.get(library);
+    if (facts === undefined) {
+      facts = { library, grant: NO_GRANT, approval: NO_APPROVAL, policy: IN_STEP, posture: '', learning: undefined };
+      this.#presumptions.set(library, facts);
+    }
+    return facts;
   }
 
   #readGrant(facts: GovernanceFacts, record: AgentRecord, { tool, time }: { tool: string; time: number }): void {
@@ -197,8 +221,8 @@ export class Entitlements {
       const policies = this.#policies.get(tenant) ?? newPolicies(tenant);
       if (noteVersion(policies, { emitter: principalId, version: policyVersion, time })) this.#policies.set(policies);
     }
-    const key = keyOf(tenant, call.agentId);
-    let record = this.#agents.get(key);
+    let record = this.#recordFor(call);
+    if (record === undefined && call.approvalId === undefined) return;
     let changed = false;
     const { grant } = grantAt(record === undefined ? undefined : toolOf(record, call.tool), time);
     if (grant !== undefined && isOpen(grant, time)) {
@@ -206,7 +230,7 @@ export class Entitlements {
       changed = true;
     }
     if (call.approvalId !== undefined && isExecuted(call)) {
-      record ??= newRecord(key);
+      record ??= newRecord(keyOf(tenant, call.agentId));
       this.#entriesEvicted += addAct(record, { approvalId: call.approvalId, time });
       changed = true;
     }
@@ -354,11 +378,8 @@ function toolsOf({ tool, tools }: GovernanceObservation): string[] {
   return tool === undefined || tools.includes(tool) ? tools : [tool, ...tools];
 }
 
-/** The tool of a call or a governance event; empty otherwise. */
-function toolNamed(observation: Observation): string {
-  const { kind } = observation;
-  if (kind === 'tool_call' || kind === 'tool_attempt') return observation.tool;
-  return observation.stream === 'governance' ? (observation.tool ?? '') : '';
+function isCall(observation: Observation): observation is CallObservation {
+  return observation.kind === 'tool_call' || observation.kind === 'tool_attempt';
 }
 
 /** The length before it keeps a tenant's name from running into an agent's. */
