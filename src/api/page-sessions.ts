@@ -72,7 +72,7 @@ export class PageSessions {
   /** Written rarely: when somebody signs in or out. */
   #save(): void {
     const now = this.#options.clock.now();
-    for (const { digest, until } of [...this.#sessions.values()]) if (until <= now) this.#sessions.delete(digest);
+    for (const { digest, until } of this.#sessions.values()) if (until <= now) this.#sessions.delete(digest);
     const { file } = this.#options;
     writeFileSync(`${file}.new`, JSON.stringify([...this.#sessions.values()]), { mode: 0o600 });
     renameSync(`${file}.new`, file);
