@@ -1,31 +1,33 @@
 /**
- * What watching costs: the whole embedded service against a bare floor, by stage, with check latency and memory.
+ * What watching costs: the whole embedded service against a bare floor, by stage, with latencies, growth and memory.
  *
  *     npm run bench                                  all of it, a table; JSON in dist/bench-results.json
  *     node dist/bench/pipeline.js --write            also writes bench/RESULTS.md
- *     node dist/bench/pipeline.js --events 30000      a round of so many, by a sixtieth as many agents
+ *     node dist/bench/pipeline.js --events 60000      a round of so many, by a sixtieth as many agents
+ *     node dist/bench/pipeline.js --only pairs,growth some of: stages, recorded, pairs, checks, growth, memory
  *     node dist/bench/pipeline.js --quick            one pair and less traffic, to try something out
  *
  * Load comes from this process, the service and the floor are processes of their own; CPU is theirs and that of their
  * ClickHouse, from /proc, so it needs Linux. Stage times come from a round of its own with timers in the service; the
  * pairs run without them.
  */
-import { fork, execFileSync, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { cpus, loadavg, tmpdir, totalmem } from 'node:os';
+import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { cpus, loadavg, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 import { recordedData, repositoryRoot } from '../test/support/recorded.js';
-import { ALL_SPEAKERS, recordedSessions, spread } from '../test/support/session-traffic.js';
+import { recordedSessions, spread } from '../test/support/session-traffic.js';
+import { commandLatencies } from './support/command-latency.js';
+import { eventsFor, growthOverAgents, growthOverDetectors } from './support/growth.js';
+import { cost, firstOf, start, type Cost, type Running } from './support/measured.js';
 import { applyParts, type PartCosts } from './support/parts.js';
-import { childrenOf, processUsage } from './support/process-usage.js';
 import { report, type Results, type StageRow, type Stages } from './support/report.js';
 import type { StageReading } from './support/stage-timers.js';
-import { get, post, send, type Target } from './support/load.js';
+import { post } from './support/load.js';
 import { groupsOf, partSpanMs, traffic, type Group } from './support/traffic.js';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -34,7 +36,7 @@ const { values: flags } = parseArgs({
     write: { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
     only: { type: 'string', default: '' },
-    events: { type: 'string', default: '60000' },
+    events: { type: 'string', default: '20000' },
   },
 });
 const PAIRS = flags.quick ? 1 : 5;
@@ -44,110 +46,18 @@ const AGENTS = EVENTS / 60;
 /** Parts before anything is measured: an agent is known after ten sessions. */
 const WARM_UP = 3;
 const GROUP = 512;
-const IN_FLIGHT = 2;
 const STEP_MS = 5;
 const HALF_LOAD_MS = flags.quick ? 5_000 : 15_000;
 const IDLE_CHECKS = 400;
 const PARTS = PAIRS + 12;
+/** As many agents as a few minutes allow; the design's 100,000 would take an hour of traffic for one session each. */
+const MANY_AGENTS = flags.quick ? 500 : 2_000;
 
 /** Event time of part 0: the last part ends before now. */
 const spanMs = partSpanMs({ events: EVENTS, stepMs: STEP_MS });
 const startMs = Date.now() - PARTS * spanMs;
 const partOf = (part: number, groupEvents = GROUP): Group[] =>
   traffic({ part, agents: AGENTS, events: EVENTS, groupEvents, stepMs: STEP_MS, startMs: startMs + part * spanMs });
-
-interface Running {
-  target: Target;
-  process: ChildProcess;
-  /** The process and its ClickHouse. */
-  pids: { parent: number; child: number };
-  backlog: () => Promise<number>;
-  close: () => Promise<void>;
-}
-
-async function start(script: string, args: string[]): Promise<Running> {
-  const directory = mkdtempSync(join(tmpdir(), 'parallax-bench-'));
-  const child = fork(join(here, script), [directory, ...args], {
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    execArgv: process.env['BENCH_EXEC_ARGV']?.split(' ') ?? [],
-  });
-  const said: unknown = await firstOf(child);
-  const url = typeof said === 'object' && said !== null ? String(Reflect.get(said, 'url')) : '';
-  const parent = child.pid ?? 0;
-  const [engine = 0] = childrenOf(parent);
-  const isService = script !== 'floor.js';
-  const keys = isService ? readKeys(directory) : undefined;
-  return {
-    target: { url, keyOf: (speaker) => keys?.get(speaker) ?? '' },
-    process: child,
-    pids: { parent, child: engine },
-    backlog: async () => {
-      const status = JSON.parse(await get(`${url}/v1/status`, keys?.get('admin') ?? '')) as Record<string, unknown>;
-      return isService ? serviceBacklog(status) : Number(status['backlog']);
-    },
-    close: async () => {
-      child.send('close');
-      await once(child, 'exit');
-      rmSync(directory, { recursive: true, force: true });
-    },
-  };
-}
-
-async function firstOf(child: ChildProcess): Promise<unknown> {
-  return Promise.race([
-    once(child, 'message').then(([message]: unknown[]) => message),
-    once(child, 'exit').then(() => {
-      throw new Error('the measured process ended');
-    }),
-  ]);
-}
-
-function readKeys(dataDir: string): Map<string, string> {
-  const ids = [...ALL_SPEAKERS, 'admin'];
-  return new Map(ids.map((id) => [id, readFileSync(join(dataDir, 'keys', `${id}.key`), 'utf8').trim()]));
-}
-
-function serviceBacklog(status: Record<string, unknown>): number {
-  const number = (group: string, name: string) => Number(Reflect.get(Object(status[group]), name));
-  return number('scoring', 'backlog') + number('storing', 'logBacklog') + number('storing', 'outboxBacklog');
-}
-
-interface Cost {
-  events: number;
-  /** CPU per event, us. */
-  parentUs: number;
-  mainThreadUs: number;
-  childUs: number;
-  totalUs: number;
-  /** From the first request to the last answer. */
-  eventsPerSecond: number;
-  /** Until everything is scored and stored. */
-  throughPerSecond: number;
-}
-
-async function cost(running: Running, groups: readonly Group[], perSecond?: number): Promise<Cost> {
-  const usage = () => ({ parent: processUsage(running.pids.parent), child: processUsage(running.pids.child) });
-  const before = usage();
-  const begun = performance.now();
-  const options = perSecond === undefined ? {} : { perSecond };
-  const { events, tookMs } = await send(running.target, groups, { inFlight: IN_FLIGHT, ...options });
-  // The last block waits up to a second for more rows.
-  while ((await running.backlog()) > 0) await sleep(100);
-  const throughMs = performance.now() - begun;
-  const after = usage();
-  const us = (ms: number) => (1000 * ms) / events;
-  const parentUs = us(after.parent.cpuMs - before.parent.cpuMs);
-  const childUs = us(after.child.cpuMs - before.child.cpuMs);
-  return {
-    events,
-    parentUs,
-    mainThreadUs: us(after.parent.mainThreadMs - before.parent.mainThreadMs),
-    childUs,
-    totalUs: parentUs + childUs,
-    eventsPerSecond: (1000 * events) / tookMs,
-    throughPerSecond: (1000 * events) / throughMs,
-  };
-}
 
 async function askStages(running: Running): Promise<StageReading> {
   const answer = firstOf(running.process);
@@ -297,18 +207,30 @@ if (wants('pairs') || wants('checks')) {
   }
   if (pairs.length > 0) results.pairs = pairs;
   save();
-  await floor.close();
   if (wants('checks')) {
     const idle = quantiles(await checks(service, { count: IDLE_CHECKS, everyMs: 10, tag: 'idle' }));
-    const most = median(pairs.map((pair) => pair.service.throughPerSecond)) || 5_000;
+    const idleCommands = quantiles({ latencies: await commandLatencies(service.target, 'idle'), timedOut: 0 });
+    const most = median(pairs.map((pair) => pair.service.throughPerSecond)) || 2_000;
     const perSecond = most / 2;
-    const small = partOf(PAIRS + 4, 64).slice(0, Math.ceil((perSecond * HALF_LOAD_MS) / 1000 / 64));
-    const count = Math.floor(HALF_LOAD_MS / 20);
-    const paced = cost(service, small, perSecond);
-    const busy = quantiles(await checks(service, { count, everyMs: 20, tag: 'busy' }));
-    results.checks = { idle, busy, perSecond, pacedUs: (await paced).totalUs };
+    const small = (part: number) => partOf(part, 64).slice(0, Math.ceil((perSecond * HALF_LOAD_MS) / 1000 / 64));
+    const pacedFloor = await cost(floor, small(PAIRS + 4), perSecond);
+    const paced = cost(service, small(PAIRS + 4), perSecond);
+    const busy = quantiles(await checks(service, { count: Math.floor(HALF_LOAD_MS / 20), everyMs: 20, tag: 'busy' }));
+    const pacedUs = (await paced).totalUs;
+    const again = cost(service, small(PAIRS + 5), perSecond);
+    const busyCommands = quantiles({ latencies: await commandLatencies(service.target, 'busy'), timedOut: 0 });
+    await again;
+    results.checks = { idle, busy, idleCommands, busyCommands, perSecond, pacedUs, pacedFloorUs: pacedFloor.totalUs };
   }
+  await floor.close();
   await service.close();
+}
+save();
+if (wants('growth')) {
+  results.growth = {
+    agents: await growthOverAgents({ few: 100, many: MANY_AGENTS, events: eventsFor(MANY_AGENTS) }),
+    detectors: await growthOverDetectors({ few: 10, many: 1_000, events: 12_000 }),
+  };
 }
 save();
 if (wants('memory')) {

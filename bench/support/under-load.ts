@@ -1,6 +1,6 @@
 /**
  * The whole service as a process of its own, with timers around its parts; for bench/pipeline.ts, which asks it over
- * the process channel. Argument: a data directory.
+ * the process channel. Arguments: a data directory, `timed` for timers, a folder of detectors.
  */
 import { startApp } from '../../src/app.js';
 import { loadConfig } from '../../src/config.js';
@@ -8,11 +8,20 @@ import { systemClock } from '../../src/lib/clock.js';
 import { createLogger } from '../../src/telemetry/logger.js';
 import { installStageTimers, readStages } from './stage-timers.js';
 
-const [, , dataDir = '', timed = ''] = process.argv;
+const [, , dataDir = '', timed = '', detectorsDir = ''] = process.argv;
 if (timed === 'timed') installStageTimers();
 const config = loadConfig(undefined, {});
 const app = await startApp({
-  config: { ...config, dataDir, http: { ...config.http, port: 0 }, mode: 'act', logLevel: 'warn' },
+  config: {
+    ...config,
+    dataDir,
+    http: { ...config.http, port: 0 },
+    mode: 'act',
+    logLevel: 'warn',
+    detection: detectorsDir === '' ? config.detection : { ...config.detection, detectorsDir },
+    // The cap on containments would stop the measurement of how fast they leave.
+    respond: { ...config.respond, maxCommandsPerMinute: 10_000, maxContainedShare: 1 },
+  },
   env: {},
   clock: systemClock,
   logger: createLogger('warn'),

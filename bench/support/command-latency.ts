@@ -1,0 +1,72 @@
+import { request } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { post, type Target } from './load.js';
+
+/** Prohibited by the shipped inventory: executing it breaks an invariant, and the session is revoked at once. */
+const TOOL = 'audit.disable';
+/** Decisive events of one measurement. */
+const COUNT = 40;
+const LONGEST_MS = 10_000;
+
+/**
+ * Sends decisive events, one after the other, and waits for each one's command at a subscribed gateway.
+ *
+ * @returns ms from the event's sending to the command's arrival; Infinity where none came
+ */
+export async function commandLatencies(target: Target, tag: string): Promise<number[]> {
+  const stream = await subscribe(target);
+  const latencies: number[] = [];
+  for (let n = 0; n < COUNT; n++) {
+    const sessionId = `decisive-${tag}-${n}`;
+    const body = JSON.stringify({
+      stream: 'action',
+      kind: 'tool_call',
+      time: Date.now(),
+      agentId: `support-agent-${n}`,
+      sessionId,
+      callId: `${sessionId}-1`,
+      tool: TOOL,
+      effect: 'auth',
+      decision: 'allow',
+    });
+    const arrival = stream.next(`"${sessionId}"`);
+    const sent = performance.now();
+    await post(`${target.url}/v1/observations`, target.keyOf('gateway'), Buffer.from(body));
+    const arrivedAt = await Promise.race([arrival, sleep(LONGEST_MS, Infinity)]);
+    latencies.push(arrivedAt - sent);
+    await sleep(150);
+  }
+  stream.close();
+  return latencies;
+}
+
+/** `next` resolves with the time at which a text arrives. */
+async function subscribe(target: Target): Promise<{ next: (text: string) => Promise<number>; close: () => void }> {
+  let awaited: { text: string; resolve: (at: number) => void } | undefined;
+  let seen = '';
+  const headers = { authorization: `Bearer ${target.keyOf('gateway')}` };
+  const outgoing = request(`${target.url}/v1/commands/stream`, { headers });
+  await new Promise<void>((resolve, reject) => {
+    outgoing.on('error', reject);
+    outgoing.on('response', (response) => {
+      response.setEncoding('utf8');
+      response.on('error', () => {});
+      response.on('data', (chunk: string) => {
+        // An event may come in two chunks.
+        seen = (seen + chunk).slice(-65_536);
+        if (awaited === undefined || !seen.includes(awaited.text)) return;
+        awaited.resolve(performance.now());
+        awaited = undefined;
+      });
+      resolve();
+    });
+    outgoing.end();
+  });
+  return {
+    next: (text) =>
+      new Promise((resolve) => {
+        awaited = { text, resolve };
+      }),
+    close: () => outgoing.destroy(),
+  };
+}
