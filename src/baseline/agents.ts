@@ -1,7 +1,8 @@
 import { BoundedMap } from '../lib/bounded-map.js';
-import { StateTable } from '../lib/state-table.js';
+import { JournaledTable, type Snapshot } from '../lib/journaled-table.js';
 import { AGENT_CAPS, AgentBaseline, POOL_CAPS, type PlainBaseline } from './agent-baseline.js';
 import type { SessionRecord } from './facts.js';
+import { packRecord, unpackRecord, type PackedRecord } from './session-record.js';
 
 /** Baselines held in memory; the others live in the store until they are asked for. */
 const AGENTS_IN_MEMORY = 1_024;
@@ -24,6 +25,23 @@ export interface StoredAgent {
   plain: PlainBaseline;
 }
 
+/** What changes an agent: a session, the rate of a window, a publication. */
+interface Change {
+  learnedAt?: number;
+  record?: SessionRecord;
+  /** Calls a minute. */
+  rate?: number;
+}
+
+/** A change as it is stored, with its agent's name. */
+export interface StoredChange extends Omit<Change, 'record'> {
+  tenant: string;
+  agentId: string;
+  record?: PackedRecord;
+}
+
+interface NamedChange extends Change, AgentName {}
+
 interface AgentName {
   tenant: string;
   agentId: string;
@@ -38,8 +56,8 @@ interface HeldAgent {
 
 /** The baselines of all agents, and one pool per tenant that new agents lean on. The least recently learned goes first. */
 export class Agents {
-  readonly #agents: StateTable<HeldAgent>;
-  readonly #pools: StateTable<AgentBaseline>;
+  readonly #agents: JournaledTable<HeldAgent, NamedChange>;
+  readonly #pools: JournaledTable<AgentBaseline, SessionRecord>;
   readonly #warm: BoundedMap<string, AgentName>;
   readonly #cold: BoundedMap<string, AgentName>;
   readonly #nothing = new AgentBaseline(AGENT_CAPS);
@@ -57,25 +75,37 @@ export class Agents {
     load: (key: string) => Uint8Array | undefined;
     onDrop: (tenant: string, agentId: string) => void;
   }) {
-    this.#agents = new StateTable<HeldAgent>({
-      prefix: 'agent/',
+    this.#agents = new JournaledTable<HeldAgent, NamedChange>({
+      name: 'agent',
       capacity: Math.min(maxAgents, AGENTS_IN_MEMORY),
       load,
       plain: {
         to: ({ baseline, ...held }): StoredAgent => ({ ...held, plain: baseline.toPlain() }),
-        // Only this table writes under its prefix.
+        // Only this table writes under its prefixes.
         from: (stored) => heldFrom(stored as StoredAgent),
       },
+      change: {
+        to: ({ record, ...change }): StoredChange => ({ ...change, ...(record && { record: packRecord(record) }) }),
+        // Only this table writes under its prefixes.
+        from: (stored) => changeFrom(stored as StoredChange),
+      },
+      apply: applyTo,
     });
-    this.#pools = new StateTable<AgentBaseline>({
-      prefix: 'pool/',
+    this.#pools = new JournaledTable<AgentBaseline, SessionRecord>({
+      name: 'pool',
       capacity: POOLS_IN_MEMORY,
       load,
       plain: {
         to: (pool) => pool.toPlain(),
-        // Only this table writes under its prefix.
+        // Only this table writes under its prefixes.
         from: (stored) => new AgentBaseline(POOL_CAPS, stored as PlainBaseline),
       },
+      change: {
+        to: packRecord,
+        // Only this table writes under its prefixes.
+        from: (stored) => unpackRecord(stored as PackedRecord),
+      },
+      apply: (pool, record) => pool.learn(record, 1),
     });
     const drop = (key: string, { tenant, agentId }: AgentName) => {
       this.#agents.delete(key);
@@ -136,49 +166,59 @@ export class Agents {
   /** @returns true where the agent became known by this session */
   learn(tenant: string, agentId: string, record: SessionRecord): boolean {
     const wasWarm = this.isWarm(tenant, agentId);
-    this.change(tenant, agentId, (baseline) => baseline.learn(record, 1));
+    this.#change(tenant, agentId, { record });
     if (wasWarm) this.learnPool(tenant, record);
     return !wasWarm && this.isWarm(tenant, agentId);
   }
 
   learnPool(tenant: string, record: SessionRecord): void {
     const key = JSON.stringify([tenant]);
-    const pool = this.#pools.get(key) ?? new AgentBaseline(POOL_CAPS);
-    pool.learn(record, 1);
-    this.#pools.set(key, pool);
+    if (this.#pools.get(key) === undefined) this.#pools.add(key, new AgentBaseline(POOL_CAPS));
+    this.#pools.change(key, record);
   }
 
-  /** Changes an agent's baseline, made where it does not exist yet. */
-  change(tenant: string, agentId: string, change: (baseline: AgentBaseline) => void): void {
+  /** @param rate calls a minute in a closed window */
+  learnRate(tenant: string, agentId: string, rate: number): void {
+    this.#change(tenant, agentId, { rate });
+  }
+
+  /** Raises the version of an agent that is known; it counts as no more recent for it. */
+  publish(tenant: string, agentId: string): void {
     const key = keyOf(tenant, agentId);
-    const held = (this.#isKnown(key) ? this.#agents.get(key) : undefined) ?? {
-      tenant,
-      agentId,
-      learnedAt: 0,
-      baseline: new AgentBaseline(AGENT_CAPS),
-    };
-    held.learnedAt = ++this.#learned;
-    change(held.baseline);
-    this.#agents.set(key, held);
-    this.#note(key, { tenant, agentId }, held.baseline.sessions);
+    if (this.#isKnown(key)) this.#agents.change(key, { tenant, agentId });
   }
 
-  /** Changes what is not learned, such as the version: the agent counts as no more recent for it. */
-  revise(tenant: string, agentId: string, change: (baseline: AgentBaseline) => void): void {
-    const baseline = this.find(tenant, agentId);
-    if (baseline === undefined) return;
-    change(baseline);
-    this.#agents.touch(keyOf(tenant, agentId));
+  /** Makes a change to an agent's baseline, made where it does not exist yet. */
+  #change(tenant: string, agentId: string, change: Change): void {
+    const key = keyOf(tenant, agentId);
+    if (!this.#isKnown(key)) {
+      this.#agents.add(key, { tenant, agentId, learnedAt: 0, baseline: new AgentBaseline(AGENT_CAPS) });
+    }
+    const held = this.#agents.change(key, { tenant, agentId, learnedAt: ++this.#learned, ...change });
+    this.#note(key, { tenant, agentId }, held?.baseline.sessions ?? 0);
   }
 
-  restore(stored: Iterable<StoredAgent>): void {
-    const index = [...stored].map(({ tenant, agentId, learnedAt, plain }) => ({
-      name: { tenant, agentId },
-      learnedAt,
-      sessions: plain.sessions,
-    }));
-    for (const { name, learnedAt, sessions } of index.sort((a, b) => a.learnedAt - b.learnedAt)) {
-      this.#note(keyOf(name.tenant, name.agentId), name, sessions);
+  /** After a restart: which agents the store holds. */
+  restore(snapshots: Iterable<Snapshot>, changes: Iterable<StoredChange[]>): void {
+    const index = new Map<string, AgentName & { learnedAt: number; sessions: number }>();
+    for (const { plain } of snapshots) {
+      // Only this class writes under the prefix.
+      const stored = plain as StoredAgent;
+      const { tenant, agentId, learnedAt } = stored;
+      index.set(keyOf(tenant, agentId), { tenant, agentId, learnedAt, sessions: stored.plain.sessions });
+    }
+    for (const list of changes) {
+      for (const { tenant, agentId, learnedAt = 0, record } of list) {
+        const known = index.get(keyOf(tenant, agentId));
+        if (known === undefined) continue;
+        known.learnedAt = Math.max(known.learnedAt, learnedAt);
+        if (record !== undefined) known.sessions++;
+      }
+    }
+    for (const [key, { learnedAt, sessions, ...name }] of [...index].sort(
+      ([, a], [, b]) => a.learnedAt - b.learnedAt,
+    )) {
+      this.#note(key, name, sessions);
       this.#learned = Math.max(this.#learned, learnedAt);
     }
   }
@@ -204,6 +244,17 @@ export class Agents {
 
 function heldFrom({ plain, ...held }: StoredAgent): HeldAgent {
   return { ...held, baseline: new AgentBaseline(AGENT_CAPS, plain) };
+}
+
+function changeFrom({ record, ...change }: StoredChange): NamedChange {
+  return { ...change, ...(record && { record: unpackRecord(record) }) };
+}
+
+function applyTo(held: HeldAgent, { learnedAt, record, rate }: NamedChange): void {
+  if (learnedAt === undefined) held.baseline.version++;
+  else held.learnedAt = learnedAt;
+  if (record !== undefined) held.baseline.learn(record, 1);
+  if (rate !== undefined) held.baseline.callRates.learn(rate);
 }
 
 function keyOf(tenant: string, agentId: string): string {

@@ -1,10 +1,11 @@
 import type { Assessment, Measure, WindowMeasures } from '../detect/port.js';
 import type { GovernanceFacts } from '../governance/port.js';
+import type { Snapshot } from '../lib/journaled-table.js';
 import { decodeState, StateTable } from '../lib/state-table.js';
 import type { BaselineVersion } from '../model/baseline.js';
 import type { CallObservation, Observation } from '../model/observation.js';
 import type { Window } from '../model/window.js';
-import { Agents, type StoredAgent } from './agents.js';
+import { Agents, type StoredChange } from './agents.js';
 import { Assessor } from './assessor.js';
 import { sumOf } from './evidence.js';
 import { callsPerMinute } from './call-rates.js';
@@ -78,7 +79,10 @@ export class BaselineRegistry {
   /** After a restart, before anything else: finds out what the store holds. */
   restore(): void {
     // Only this class writes under these prefixes.
-    this.#agents.restore(this.#stored('agent/') as Iterable<StoredAgent>);
+    this.#agents.restore(
+      this.#stored('agent/') as Iterable<Snapshot>,
+      this.#stored('agent-change/') as Iterable<StoredChange[]>,
+    );
     this.#sessions.restore(this.#stored('session/') as Iterable<PlainSession>);
     this.#history.restore(this.#stored('history/') as Iterable<StoredPast>);
     this.#quarantine.restore(this.#stored('quarantine/') as Iterable<HeldIncident>);
@@ -214,7 +218,7 @@ export class BaselineRegistry {
   /** Learns the call rate of a closed window that nothing was flagged in. */
   learnWindow(window: Window): void {
     if (this.learning(window.tenant) === 'frozen') return;
-    this.#agents.change(window.tenant, window.agentId, ({ callRates }) => callRates.learn(callsPerMinute(window)));
+    this.#agents.learnRate(window.tenant, window.agentId, callsPerMinute(window));
   }
 
   /**
@@ -223,7 +227,7 @@ export class BaselineRegistry {
    * @param time event time, epoch ms
    */
   publish(tenant: string, agentId: string, time: number): BaselineVersion[] {
-    this.#agents.revise(tenant, agentId, (baseline) => baseline.version++);
+    this.#agents.publish(tenant, agentId);
     return this.versions(tenant, agentId, time);
   }
 

@@ -57,7 +57,7 @@ export class StateTable<V> {
       return held;
     }
     if (this.#deleted.has(key)) return undefined;
-    const bytes = this.#options.load(this.#storedKey(key));
+    const bytes = this.#options.load(storedKey(this.#options.prefix, key));
     if (bytes === undefined) return undefined;
     // Only this table writes under its prefix, and only values of its own type.
     const stored = decodeState(bytes);
@@ -93,9 +93,9 @@ export class StateTable<V> {
       const value = this.#entries.get(key);
       if (value === undefined) continue;
       const plain = this.#options.plain === undefined ? value : this.#options.plain.to(value);
-      puts.push({ key: this.#storedKey(key), value: encodeState(plain) });
+      puts.push({ key: storedKey(this.#options.prefix, key), value: encodeState(plain) });
     }
-    for (const key of this.#deleted) deletes.push(this.#storedKey(key));
+    for (const key of this.#deleted) deletes.push(storedKey(this.#options.prefix, key));
     this.#dirty.clear();
     this.#deleted.clear();
     let excess = this.#entries.size - this.#options.capacity;
@@ -105,10 +105,9 @@ export class StateTable<V> {
       this.#entries.delete(key);
     }
   }
+}
 
-  /** Stores limit the length of keys, and parts of a key may come from outside: long ones are stored by their hash. */
-  #storedKey(key: string): string {
-    const plain = key.length <= MAX_PLAIN_KEY ? key : `#${createHash('sha256').update(key).digest('hex')}`;
-    return this.#options.prefix + plain;
-  }
+/** Stores limit the length of keys, and parts of a key may come from outside: long ones are stored by their hash. */
+export function storedKey(prefix: string, key: string): string {
+  return prefix + (key.length <= MAX_PLAIN_KEY ? key : `#${createHash('sha256').update(key).digest('hex')}`);
 }

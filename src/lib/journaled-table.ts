@@ -1,0 +1,156 @@
+import { decodeState, encodeState, storedKey } from './state-table.js';
+
+export interface JournaledTableOptions<V, C> {
+  /** Name of the table, without a slash. It owns the prefixes `name/` and `name-change/`. */
+  name: string;
+  /** Most entries kept in memory. Entries beyond it live in the store only. */
+  capacity: number;
+  /** Reads the stored bytes of a full key. */
+  load: (key: string) => Uint8Array | undefined;
+  /** Plain form of a value, and the way back. */
+  plain: { to: (value: V) => unknown; from: (plain: unknown) => V };
+  /** Plain form of a change, and the way back. */
+  change: { to: (change: C) => unknown; from: (plain: unknown) => C };
+  /** Makes a change: the same changes of the same value in the same order must give the same value. */
+  apply: (value: V, change: C) => void;
+}
+
+/** What is stored of an entry: it as a whole, at the time of the change `from`. */
+export interface Snapshot {
+  plain: unknown;
+  from: number;
+}
+
+interface Entry<V, C> {
+  value: V;
+  /** Numbers of the stored changes since the snapshot: `from` to `next` - 1, several changes under each. */
+  from: number;
+  next: number;
+  snapshotBytes: number;
+  changeBytes: number;
+  pending: C[];
+}
+
+/**
+ * Like `StateTable`, for large values that change a little at a time: stored are a snapshot and what changed since, and
+ * a new snapshot only when the changes have become as large as the last one. So what is written is at most about twice
+ * the changes, and what is read at most about twice the value.
+ */
+export class JournaledTable<V, C> {
+  readonly #options: JournaledTableOptions<V, C>;
+  readonly #entries = new Map<string, Entry<V, C>>();
+  readonly #dirty = new Set<string>();
+  /** Full keys to be deleted from the store. */
+  readonly #deletes = new Set<string>();
+  readonly #deleted = new Set<string>();
+
+  constructor(options: JournaledTableOptions<V, C>) {
+    this.#options = options;
+  }
+
+  /** The entry, from memory or the store; to be changed through `change` alone. */
+  get(key: string): V | undefined {
+    return this.#entry(key)?.value;
+  }
+
+  /** Makes a change to an entry that is there. @returns its value; undefined where there is no such entry */
+  change(key: string, change: C): V | undefined {
+    const entry = this.#entry(key);
+    if (entry === undefined) return undefined;
+    this.#options.apply(entry.value, change);
+    entry.pending.push(change);
+    this.#dirty.add(key);
+    return entry.value;
+  }
+
+  /** Adds an entry that is not there yet. */
+  add(key: string, value: V): void {
+    this.#entries.set(key, { value, from: 0, next: 0, snapshotBytes: 0, changeBytes: 0, pending: [] });
+    this.#dirty.add(key);
+    this.#deletes.delete(this.#snapshotKey(key));
+  }
+
+  delete(key: string): void {
+    const entry = this.#entry(key);
+    if (entry === undefined) return;
+    for (const stored of [this.#snapshotKey(key), ...this.#changeKeys(key, entry)]) this.#deletes.add(stored);
+    this.#entries.delete(key);
+    this.#dirty.delete(key);
+    this.#deleted.add(key);
+  }
+
+  /**
+   * Adds everything that changed since the last call to `puts` and `deletes`, and lets go of the least recently used
+   * entries above the cap.
+   */
+  drain(puts: { key: string; value: Uint8Array }[], deletes: string[]): void {
+    deletes.push(...this.#deletes);
+    this.#deletes.clear();
+    this.#deleted.clear();
+    for (const key of this.#dirty) {
+      const entry = this.#entries.get(key);
+      if (entry !== undefined) this.#store(key, entry, puts, deletes);
+    }
+    this.#dirty.clear();
+    let excess = this.#entries.size - this.#options.capacity;
+    for (const key of this.#entries.keys()) {
+      if (excess-- <= 0) break;
+      this.#entries.delete(key);
+    }
+  }
+
+  #store(key: string, entry: Entry<V, C>, puts: { key: string; value: Uint8Array }[], deletes: string[]): void {
+    if (entry.snapshotBytes > 0) {
+      const value = encodeState(entry.pending.map((change) => this.#options.change.to(change)));
+      if (entry.changeBytes + value.length <= entry.snapshotBytes) {
+        puts.push({ key: this.#changeKey(key, entry.next++), value });
+        entry.changeBytes += value.length;
+        entry.pending = [];
+        return;
+      }
+    }
+    const snapshot: Snapshot = { plain: this.#options.plain.to(entry.value), from: entry.next };
+    const value = encodeState(snapshot);
+    puts.push({ key: this.#snapshotKey(key), value });
+    deletes.push(...this.#changeKeys(key, entry));
+    Object.assign(entry, { from: entry.next, snapshotBytes: value.length, changeBytes: 0, pending: [] });
+  }
+
+  #entry(key: string): Entry<V, C> | undefined {
+    const held = this.#entries.get(key);
+    if (held !== undefined) {
+      this.#entries.delete(key);
+      this.#entries.set(key, held);
+      return held;
+    }
+    const bytes = this.#deleted.has(key) ? undefined : this.#options.load(this.#snapshotKey(key));
+    if (bytes === undefined) return undefined;
+    // Only this table writes under its prefixes, and only snapshots and changes of its own type.
+    const { plain, from } = decodeState(bytes) as Snapshot;
+    const value = this.#options.plain.from(plain);
+    const entry: Entry<V, C> = { value, from, next: from, snapshotBytes: bytes.length, changeBytes: 0, pending: [] };
+    for (;;) {
+      const more = this.#options.load(this.#changeKey(key, entry.next));
+      if (more === undefined) break;
+      for (const change of decodeState(more) as unknown[]) {
+        this.#options.apply(value, this.#options.change.from(change));
+      }
+      entry.changeBytes += more.length;
+      entry.next++;
+    }
+    this.#entries.set(key, entry);
+    return entry;
+  }
+
+  #snapshotKey(key: string): string {
+    return storedKey(`${this.#options.name}/`, key);
+  }
+
+  #changeKey(key: string, n: number): string {
+    return storedKey(`${this.#options.name}-change/${n}/`, key);
+  }
+
+  #changeKeys(key: string, { from, next }: Entry<V, C>): string[] {
+    return Array.from({ length: next - from }, (_, i) => this.#changeKey(key, from + i));
+  }
+}
