@@ -11,6 +11,8 @@ import { addEvidence, noRisk, riskTerms, severityOf, sumNats, type SessionRisk }
 /** Latest observations of a session that a timeline may show. */
 const MAX_POSITIONS = 24;
 const MAX_SIGNALS = 40;
+/** Signals kept of a session that has no incident yet; every session may hold so many. */
+const MAX_EARLIER = 6;
 const MAX_EMITTERS = 16;
 /** Shown where there is no threshold yet (an invariant was broken while warming): JSON has no infinity. */
 const NO_THRESHOLD_NATS = 1e6;
@@ -129,7 +131,10 @@ export class Correlator {
       shiftId === undefined &&
       total > evidence.threshold.nats &&
       (open !== undefined || held === undefined || held.riskNats < total);
-    if (open === undefined && !crossed && !violation) return result;
+    if (open === undefined && !crossed && !violation) {
+      if (held === undefined) keepForLater(risk, evidence.signals);
+      return result;
+    }
     if (open !== undefined && evidence.signals.length === 0 && !rose) return result;
 
     const incident = this.#write(
@@ -246,9 +251,13 @@ export class Correlator {
     open: Incident | undefined,
   ): Incident {
     const { subject, time, threshold } = evidence;
-    const signals = strongest([...(open?.signals ?? []), ...evidence.signals]);
-    // Two emitters justify automatic action, so a detector in shadow must not bring the second one.
-    const counted = evidence.signals.filter((s) => !s.shadow);
+    // What came before the threshold was crossed is as much evidence as what crossed it.
+    const earlier = risk.earlier ?? [];
+    delete risk.earlier;
+    const signals = strongest([...(open?.signals ?? []), ...earlier, ...evidence.signals]);
+    // Two emitters justify automatic action, so neither a detector in shadow nor what only explained a call that was not
+    // odd enough may bring the second one.
+    const counted = [...earlier.filter((s) => !s.ingredient), ...evidence.signals.filter((s) => !s.shadow)];
     const emitters = new Set([...(open?.emitters ?? []), ...counted.flatMap((s) => s.emitters)]);
     const violation = sum.violation || (open?.violation ?? false);
     const incident: Incident = {
@@ -311,6 +320,22 @@ function raisePeaks(risk: SessionRisk, total: number, { damping, time }: Evidenc
   risk.peakNats = Math.max(risk.peakNats, total);
   if (risk.peakFirmNats !== undefined || firm < total) risk.peakFirmNats = Math.max(peakFirm, firm);
   return rose;
+}
+
+/** Keeps the strongest signals of a session without incident, of each detector the strongest. */
+function keepForLater(risk: SessionRisk, signals: readonly Signal[]): void {
+  for (const signal of signals) {
+    if (signal.shadow) continue;
+    const kept = (risk.earlier ??= []);
+    const same = kept.findIndex(({ detectorId }) => detectorId === signal.detectorId);
+    if (same >= 0 && (kept[same]?.nats ?? 0) >= signal.nats) continue;
+    if (same >= 0) kept.splice(same, 1);
+    kept.push(signal);
+    if (kept.length <= MAX_EARLIER) continue;
+    let weakest = 0;
+    for (const [i, { nats }] of kept.entries()) if (nats < (kept[weakest]?.nats ?? 0)) weakest = i;
+    kept.splice(weakest, 1);
+  }
 }
 
 /** At most so many signals, in their order: the weakest give way, broken invariants last, so that no noise hides a cause. */

@@ -30,6 +30,8 @@ export interface SessionRisk {
   /** Positions in the log of the session's latest observations, oldest first. */
   positions: number[];
   incidentId: string;
+  /** The strongest signals from before there was an incident: they are part of what it rests on. Absent where none came. */
+  earlier?: Signal[];
   /** Highest combined surprise of the calls that peers cannot explain, nats; -Infinity where there is none. */
   plainNats: number;
   /** Calls near the threshold that peers may explain; absent where there is none. */

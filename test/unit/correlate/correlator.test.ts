@@ -62,6 +62,34 @@ describe('Correlator', () => {
     expect(subject.riskOf(evidence().subject)?.peakNats).toBe(-3);
   });
 
+  it('shows what came before the threshold was crossed, the strongest of each detector, also after a restart', () => {
+    const held = new Map<string, Uint8Array>();
+    const early = (detectorId: string, nats: number, change = {}) =>
+      evidence({
+        causeId: `${detectorId} ${nats}`,
+        callTerms: [],
+        signals: [sampleSignal({ detectorId, nats, ingredient: true, emitters: [`of-${detectorId}`], ...change })],
+      });
+    let subject = correlator(held);
+    expect(subject.observe(early('loop', 2)).incident).toBeUndefined();
+    subject.observe(early('loop', 3, { ingredient: false }));
+    subject.observe(early('hidden', 9, { shadow: true }));
+    for (const weak of ['a', 'b', 'c', 'd', 'e', 'f']) subject.observe(early(weak, weak === 'a' ? 0.1 : 1));
+    const puts: { key: string; value: Uint8Array }[] = [];
+    subject.drain(puts, []);
+    for (const { key, value } of puts) held.set(key, value);
+    subject = correlator(held);
+    const { incident } = subject.observe(
+      evidence({ causeId: 'obs_9', callTerms: call(6), signals: [sampleSignal({ detectorId: 'last' })] }),
+    );
+    const names = ['loop', 'b', 'c', 'd', 'e', 'f', 'last'];
+    expect(incident?.signals.map(({ detectorId }) => detectorId)).toEqual(names);
+    expect(incident?.signals[0]?.nats).toBe(3);
+    // What only explained a call that did not matter brings no second emitter.
+    expect(incident?.emitters).toEqual(['of-loop', 'gateway-1', 'runtime-1']);
+    expect(subject.riskOf(evidence().subject)?.earlier).toBeUndefined();
+  });
+
   it('does not alarm at the threshold itself', () => {
     expect(correlator().observe(evidence({ callTerms: call(5) })).incident).toBeUndefined();
   });
