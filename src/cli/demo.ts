@@ -82,7 +82,8 @@ export const demo: CliCommand = {
       return 0;
     }
     if (trainFiles.length > 0) throw new UsageError('--train: give the recordings to tell of with --data');
-    const ok = await runDemo({ ...show, seed, mode, keep: context.values['keep'] === true });
+    const isLive = context.console.isTerminal;
+    const ok = await runDemo({ ...show, seed, mode, isLive, keep: context.values['keep'] === true });
     return ok ? 0 : 1;
   },
 };

@@ -23,6 +23,8 @@ export interface DemoOptions {
   env: NodeJS.ProcessEnv;
   out: (text: string) => void;
   progress: { show: (stage: string, detail: string) => void; done: () => void };
+  /** Progress is drawn in place. */
+  isLive: boolean;
   isColoured: boolean;
   /** Characters of a line. */
   width: number;
@@ -86,7 +88,17 @@ async function tell(services: Services, options: DemoOptions): Promise<boolean> 
   });
   const view = new ObserverView(client, keys.admin);
   const { budget } = learned;
-  const director = new Director({ player, view, client, services, parts, narrator, progress, budget });
+  const director = new Director({
+    player,
+    view,
+    client,
+    services,
+    parts,
+    narrator,
+    progress,
+    budget,
+    isLive: options.isLive,
+  });
   for (const act of world.acts) await director.perform(act);
   const rows = [...director.rows, director.everybodyElse()];
   narrator.say('');

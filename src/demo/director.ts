@@ -20,6 +20,8 @@ export interface DirectorOptions {
   progress: { show: (stage: string, detail: string) => void; done: () => void };
   /** Share of ordinary sessions that may alarm, as the observer is configured. */
   budget: number;
+  /** Progress is drawn in place; elsewhere it would only stand between the lines. */
+  isLive: boolean;
 }
 
 const SCORED_LIMIT_MS = 60_000;
@@ -48,7 +50,7 @@ export class Director {
   }
 
   async perform(act: Act): Promise<void> {
-    const { narrator, player, progress } = this.#options;
+    const { narrator, player, progress, isLive } = this.#options;
     const { story, scene } = act;
     narrator.heading(this.rows.length + 1, story.title, scene.plot);
     const mailsBefore = this.#options.services.catcher.mails.length;
@@ -59,7 +61,9 @@ export class Director {
         progress.done();
         narrator.seen(happening);
       },
-      onCall: ({ call }) => progress.show('playing', clean(`${call.agentId} ${call.tool}`, MAX_PROGRESS_CHARS)),
+      onCall: ({ call }) => {
+        if (isLive) progress.show('playing', clean(`${call.agentId} ${call.tool}`, MAX_PROGRESS_CHARS));
+      },
     });
     progress.done();
     const evidence = await this.#evidence(act, played, mailsBefore);
