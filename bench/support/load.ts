@@ -80,7 +80,12 @@ function exchange(
       });
       response.on('error', reject);
     });
-    outgoing.on('error', reject);
+    outgoing.on('error', (error) => {
+      // The other side had just closed an idle connection: nothing of the request was read.
+      const wasIdle = outgoing.reusedSocket && 'code' in error && error.code === 'ECONNRESET';
+      if (wasIdle) resolve(exchange(url, options, body));
+      else reject(error);
+    });
     outgoing.end(body);
   });
 }
