@@ -174,7 +174,10 @@ async function prepareObserver(
   const generated = {
     mode: enforce === 'none' ? 'observe' : 'act',
     respond: {
+      // Recordings come from a handful of agents, and what took months passes in minutes: the cap would be all that shows.
       maxCommandsPerMinute: COMMANDS_PER_MINUTE,
+      maxContainedShare: 1,
+      minContainedAgents: COMMANDS_PER_MINUTE,
       // A gateway that only subscribes holds nothing by itself: every incident must reach it as a command.
       revokeFrom: enforce === 'subscribe' ? 'medium' : 'high',
       ...(speed === 'max' ? { containmentMs: CONTAINMENT_MS } : {}),
