@@ -40,7 +40,7 @@ export class FactReader {
   }
 
   prompt(prompt: PromptObservation): PromptFact {
-    return { type: 'prompt', words: prompt.words, values: prompt.values };
+    return { type: 'prompt', words: Uint32Array.from(prompt.words), values: Uint32Array.from(prompt.values) };
   }
 
   call(call: CallObservation, provenance: Provenance): CallFact {
@@ -52,7 +52,7 @@ export class FactReader {
       toolWords: this.#wordsOf(call.tool),
       effect: call.effect,
       targets: call.targets.slice(0, MAX_TARGETS).map((target) => this.#target(target, provenance)),
-      argWords: call.argWords.slice(0, MAX_ARG_WORDS),
+      argWords: Uint32Array.from(call.argWords.slice(0, MAX_ARG_WORDS)),
     };
   }
 

@@ -9,8 +9,8 @@ export type Fact = PromptFact | CallFact | ReadFact;
 /** The user asks. */
 export interface PromptFact {
   type: 'prompt';
-  words: readonly number[];
-  values: readonly number[];
+  words: Uint32Array;
+  values: Uint32Array;
 }
 
 /** A call is attempted. */
@@ -24,7 +24,7 @@ export interface CallFact {
   toolName: string;
   effect: Effect;
   targets: readonly TargetFact[];
-  argWords: readonly number[];
+  argWords: Uint32Array;
 }
 
 export interface TargetFact {

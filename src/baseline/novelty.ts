@@ -13,5 +13,5 @@ export function noveltyOf(call: CallFact, own: AgentBaseline, session: ScoringSt
     const nats = valueNovelty(own, target);
     if (nats > 0) targets.push({ index, nats });
   });
-  return { targets, words: call.argWords.filter((word) => !session.mentioned.has(word)) };
+  return { targets, words: [...call.argWords].filter((word) => !session.mentioned.has(word)) };
 }

@@ -9,7 +9,8 @@ const MAX_PROMPT_VALUES = 1_536;
 interface Result {
   callId: number;
   tool: number;
-  values: ReadonlySet<number>;
+  /** In ascending order. */
+  values: Uint32Array;
 }
 
 export interface PlainProvenance {
@@ -39,7 +40,7 @@ export class Provenance {
   }
 
   addResult(callId: number, tool: number, values: readonly number[]): void {
-    this.#results.push({ callId, tool, values: new Set(values.slice(0, MAX_VALUES)) });
+    this.#results.push({ callId, tool, values: Uint32Array.from(values.slice(0, MAX_VALUES)).sort() });
     if (this.#results.length > MAX_RESULTS) this.#results.shift();
   }
 
@@ -51,8 +52,8 @@ export class Provenance {
 
   /** The latest result that holds the value counts as its source. `none` is only said where the request was seen. */
   resolve(target: { hash: number; words: readonly number[] }): ResolvedOrigin {
-    const asked = holds(this.#prompt, target);
-    const result = this.#results.findLast(({ values }) => holds(values, target));
+    const asked = holds((value) => this.#prompt.has(value), target);
+    const result = this.#results.findLast(({ values }) => holds((value) => isIn(values, value), target));
     if (result !== undefined) {
       return { origin: asked ? 'both' : 'result', source: result.tool, sourceCall: result.callId };
     }
@@ -65,7 +66,7 @@ export class Provenance {
     return {
       ...(isTold ? {} : { prompt: Uint32Array.from(this.#prompt) }),
       prompted: this.#prompted,
-      results: this.#results.map((result) => ({ ...result, values: Uint32Array.from(result.values) })),
+      results: [...this.#results],
     };
   }
 
@@ -76,12 +77,24 @@ export class Provenance {
       for (const fact of facts) if (fact.type === 'prompt') provenance.addPrompt(fact.values);
     } else for (const value of plain.prompt) provenance.#prompt.add(value);
     provenance.#prompted = plain.prompted;
-    provenance.#results.push(...plain.results.map((result) => ({ ...result, values: new Set(result.values) })));
+    provenance.#results.push(...plain.results);
     return provenance;
   }
 }
 
 /** The value as a whole, or all of its words. */
-function holds(values: ReadonlySet<number>, { hash, words }: { hash: number; words: readonly number[] }): boolean {
-  return values.has(hash) || (words.length > 0 && words.every((word) => values.has(word)));
+function holds(has: (value: number) => boolean, { hash, words }: { hash: number; words: readonly number[] }): boolean {
+  return has(hash) || (words.length > 0 && words.every((word) => has(word)));
+}
+
+/** Binary search. */
+function isIn(values: Uint32Array, value: number): boolean {
+  let from = 0;
+  let to = values.length;
+  while (from < to) {
+    const middle = (from + to) >>> 1;
+    if ((values[middle] ?? 0) < value) from = middle + 1;
+    else to = middle;
+  }
+  return values[from] === value;
 }
