@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Director } from './director.js';
-import { learnFleet } from './learn-fleet.js';
+import { learnFleet, storeNote } from './learn-fleet.js';
 import { Narrator } from './narrator.js';
 import { outcomeTable } from './outcome-table.js';
 import { makePaint } from './paint.js';
@@ -111,6 +111,7 @@ async function tell(services: Services, options: DemoOptions): Promise<boolean> 
       ? paint.green('Everything came out as expected.')
       : paint.red(`${missed} of ${rows.length} did not come out as expected.`),
   );
+  narrator.say(paint.dim(await storeNote(client, keys.admin)));
   if (mode === 'observe')
     narrator.say('This observer only watched (--mode observe): it decides and shows, and enforces nothing.');
   if (options.keep) await keepOpen({ url, gatewayUrl, services, narrator, signal });

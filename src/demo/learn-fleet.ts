@@ -2,8 +2,21 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import type { KeyName, ObserverClient } from '../sources/port.js';
 import { feed } from './feeder.js';
+import { clean } from './narrator.js';
 import type { DemoParts } from './parts.js';
 import type { Happening } from './rhythm.js';
+
+const storeSchema = z.union([
+  z.object({ storedRows: z.number() }),
+  z.object({ state: z.string(), lastError: z.string().default('it does not answer') }),
+]);
+
+/** One sentence about the store: what is in it, or why it is not there. */
+export async function storeNote(client: ObserverClient, key: string): Promise<string> {
+  const { storing } = z.object({ storing: storeSchema }).parse(await client.status(key));
+  if ('storedRows' in storing) return `ClickHouse holds ${storing.storedRows} rows of all this by now.`;
+  return `ClickHouse is not available (${clean(storing.lastError, 200)}). Watching and stopping do not need it, but nothing is stored.`;
+}
 
 const statusSchema = z.object({
   promise: z.string().default(''),

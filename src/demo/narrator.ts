@@ -56,6 +56,8 @@ export class Narrator {
       this.#text('', `${clean(observed, 120)}; normal: ${clean(expected, 120)}`, paint.dim);
     }
     const { riskNats, thresholdNats, violation, emitters } = incident;
+    // The cap is a count, not a risk.
+    if (incident.fleet?.nature === 'blast-radius') return;
     const risk = violation
       ? 'a rule was broken that needs no statistics'
       : `risk ${riskNats.toFixed(1)} nats against a threshold of ${thresholdNats.toFixed(1)}`;
@@ -73,7 +75,7 @@ export class Narrator {
       ? 'only proposed: this observer watches and does not act'
       : confirmed === undefined
         ? state
-        : `${state}, confirmed by ${clean(confirmed.gatewayId, 40)} after ${Math.max(0, confirmed.time - issuedAt)} ms`;
+        : `${state}, confirmed by ${clean(confirmed.gatewayId, 40)} ${confirmed.time > issuedAt ? `after ${confirmed.time - issuedAt} ms` : 'at once'}`;
     this.#text('decided', `${paint.bold(action)} ${subject}: ${how}`);
   }
 

@@ -120,7 +120,6 @@ class Timeline {
     this.#pass(this.#random.around(120));
     const tookMs = Math.round(planned.tookMs ?? this.#random.around(700));
     if (planned.error !== undefined) this.#errors++;
-    if (planned.costUsd !== undefined) this.#costUsd += planned.costUsd;
     this.#out.push({
       timeMs: this.#nowMs,
       sessionId: id,
@@ -141,6 +140,10 @@ class Timeline {
     // The result takes a number of its own.
     this.#seq++;
     this.#pass(tookMs);
+    const { costUsd } = planned;
+    if (costUsd === undefined) return;
+    this.#costUsd += costUsd;
+    this.#say('platform', { stream: 'metric', kind: 'sample', values: { latencyMs: tookMs, costUsd } });
   }
 
   /** What the platform measured of one step of the model. */

@@ -4,7 +4,7 @@ import { castOf, playSession } from './casting.js';
 
 /** Calls that the loop would make if nobody stopped it, and what each costs. */
 const LOOPS = 30;
-const CALL_USD = 0.4;
+const CALL_USD = 0.9;
 const STEP_TOKENS = 18_000;
 
 /** A tool fails, and the agent tries the same thing again and again, at a price. */
@@ -46,7 +46,7 @@ function stage({ fleet, random, startMs }: Stage): Scene {
     happenings.find((h) => h.speaker === 'platform' && h.timeMs > (calls[8]?.timeMs ?? 0)),
   ];
   return {
-    plot: `${agent.id} pushes a change that a hook rejects, so it pushes it again: ${LOOPS} times if nobody stops it, and every round costs about half a dollar.`,
+    plot: `${agent.id} pushes a change that a hook rejects, so it pushes it again: ${LOOPS} times if nobody stops it, and every round costs about a dollar.`,
     stars: [agent.id],
     happenings,
     // A loop knows no better than to go on.
