@@ -5,7 +5,7 @@ import { happeningsOf, type Happening, type Session } from './rhythm.js';
 const DAY_MS = 24 * 60 * 60_000;
 /** Each agent works two shifts a day, in event time. */
 const SHIFTS_AT_MS = [9 * 60 * 60_000, 14 * 60 * 60_000];
-export const SHIFT_MS = 45 * 60_000;
+const SHIFT_MS = 45 * 60_000;
 
 export interface HistoryOptions {
   fleet: readonly Agent[];
@@ -40,7 +40,7 @@ export function makeHistory(options: HistoryOptions): Happening[][] {
   return shifts;
 }
 
-export interface WorkOptions {
+interface WorkOptions {
   fleet: readonly Agent[];
   /** Event time, epoch ms. */
   startMs: number;
@@ -54,7 +54,7 @@ export interface WorkOptions {
 }
 
 /** Ordinary sessions of the fleet, merged in order of time. An agent does one thing after the other. */
-export function workOf({ fleet, startMs, lastMs, sessionsEach, random, label }: WorkOptions): Happening[] {
+function workOf({ fleet, startMs, lastMs, sessionsEach, random, label }: WorkOptions): Happening[] {
   const out: Happening[] = [];
   for (const agent of fleet) {
     const wanted = sessionsEach * agent.pace;

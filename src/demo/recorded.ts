@@ -1,4 +1,4 @@
-import type { PlayedCall, ReplayReport } from '../sources/port.js';
+import type { PlayedCall } from '../sources/port.js';
 import { clean, milliseconds, Narrator } from './narrator.js';
 import { makePaint } from './paint.js';
 import type { DemoParts } from './parts.js';
@@ -27,7 +27,7 @@ const MAX_TOLD = 24;
  *
  * @throws ReplayError, RecordedDataError
  */
-export async function tellRecorded(options: RecordedOptions): Promise<ReplayReport> {
+export async function tellRecorded(options: RecordedOptions): Promise<void> {
   const { parts, files, trainFiles, labelsFiles, contentFiles, mode, env, out, progress, width, signal } = options;
   const paint = makePaint(options.isColoured);
   const narrator = new Narrator({ out, paint, width });
@@ -55,7 +55,6 @@ export async function tellRecorded(options: RecordedOptions): Promise<ReplayRepo
   progress.done();
   narrator.say('');
   narrator.say(parts.replayTable(report));
-  return report;
 }
 
 function tellStop(narrator: Narrator, { agentId, sessionId, tool, timeMs, how, result }: PlayedCall): void {

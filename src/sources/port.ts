@@ -10,7 +10,6 @@ export type { CallResult } from './gateway-caller.js';
 export type { ObserverClient } from './observer-client.js';
 export type { Speaker } from './recorded-session.js';
 export type { KeyName } from './service-files.js';
-export type { ReplayReport } from './replay-report.js';
 export type { PlayedCall } from './replay.js';
 
 /** What a program needs that starts services of its own and speaks to them as a user would. */
