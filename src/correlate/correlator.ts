@@ -268,7 +268,7 @@ export class Correlator {
       updatedAt: Math.max(time, open?.updatedAt ?? 0),
       status: open?.status ?? 'open',
       severity: severityOf(sum.total, threshold.nats, violation),
-      title: open?.title ?? titleOf(signals, sum.total),
+      title: open?.title ?? titleOf(signals, sum),
       riskNats: sum.total,
       thresholdNats: open?.thresholdNats ?? Math.min(threshold.nats, NO_THRESHOLD_NATS),
       budget: open?.budget ?? threshold.budget,
@@ -347,14 +347,18 @@ function strongest(signals: Signal[]): Signal[] {
 }
 
 /** A broken invariant names the incident, whatever else is unusual about it. */
-function titleOf(signals: readonly Signal[], riskNats: number): string {
+function titleOf(signals: readonly Signal[], { total, terms }: { total: number; terms: readonly RiskTerm[] }): string {
   let best: Signal | undefined;
   for (const signal of signals) {
     if (signal.shadow) continue;
     const stronger = best === undefined || signal.nats > best.nats;
     if (best === undefined || (signal.violation === best.violation ? stronger : signal.violation)) best = signal;
   }
-  return best?.reason ?? `unusual behaviour, ${riskNats.toFixed(1)} nats`;
+  if (best !== undefined) return best.reason;
+  // No detector spoke: the sum of small surprises did it, so the largest of them gives the name.
+  const [largest] = terms.toSorted((a, b) => b.nats - a.nats);
+  const cause = largest === undefined ? 'unusual behaviour' : `${largest.label}, among other small surprises`;
+  return `${cause}: ${total.toFixed(1)} nats`;
 }
 
 function subjectOf(incident: Incident): Subject {
