@@ -7,18 +7,19 @@
  *     PARALLAX_DATA=... node dist/bench/fit-prior.js [prior.json to write]
  */
 import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { AGENT_CAPS, AgentBaseline, POOL_CAPS } from '../src/baseline/agent-baseline.js';
 import { RequestExpectation } from '../src/baseline/expectation.js';
 import { FactReader } from '../src/baseline/fact-reader.js';
 import type { SessionRecord } from '../src/baseline/facts.js';
 import { Journal } from '../src/baseline/journal.js';
-import type { Prior, ToolExpectation } from '../src/baseline/prior.js';
+import { loadPrior, type Prior, type ToolExpectation } from '../src/baseline/prior.js';
 import { ScoringState } from '../src/baseline/scoring-state.js';
 import { recordOf } from '../src/baseline/session-record.js';
 import { SessionState } from '../src/baseline/session-state.js';
 import { logisticSurprise, toolFeatures } from '../src/baseline/tool-expectation.js';
 import { identifierWords } from '../src/lib/text/words.js';
-import { recordedData, recordedDataMissing } from '../test/support/recorded.js';
+import { recordedData, recordedDataMissing, repositoryRoot } from '../test/support/recorded.js';
 import { RECORDED_SETS, recordedSessions, type RecordedSession } from '../test/support/recorded-observations.js';
 
 const SEED = 1;
@@ -84,6 +85,8 @@ const prior: Prior = {
     constantLogLoss: round(-(rate * Math.log(rate) + (1 - rate) * Math.log(1 - rate))),
   },
   toolExpectation: { bias: round(bias), weights: { nearWhenKnown, nearWhenNew, nameWhenKnown, nameWhenNew, known } },
+  // Fitted by `npm run bench -- quality`.
+  evidence: loadPrior(join(repositoryRoot, 'baselines', 'prior.json')).evidence,
 };
 const text = `${JSON.stringify(prior, null, 2)}\n`;
 process.stdout.write(text);

@@ -31,18 +31,6 @@ export function argumentShares({ own, session, expectation }: Measuring, call: C
   return { ungrounded: unknown / mass, newForRequest: newForRequest / (n + 1), grounded: grounded / n };
 }
 
-/** Share of a value's words that the user mentioned; words common in this agent's arguments ("com") count less. */
-export function groundedShare({ own, session }: Measuring, words: readonly number[]): number {
-  let hit = 0;
-  let all = 0;
-  for (const word of words) {
-    const weight = rarity(own.argWords.get(word));
-    all += weight;
-    if (session.mentioned.has(word)) hit += weight;
-  }
-  return all === 0 ? 0 : hit / all;
-}
-
 /** Share of a value's words met neither in this agent's arguments nor in the request. */
 export function novelShare({ own, session }: Measuring, words: readonly number[]): number {
   let novel = 0;

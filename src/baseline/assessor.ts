@@ -10,7 +10,7 @@ import type { CallFact } from './facts.js';
 import { dampMeasures, dampNovelty, noteInTerms } from './grant-damping.js';
 import { measureCall } from './ingredients.js';
 import { callMeasures } from './measures.js';
-import type { ToolExpectation } from './prior.js';
+import type { Models } from './prior.js';
 import type { SessionState } from './session-state.js';
 
 interface Held {
@@ -24,14 +24,14 @@ interface Held {
 export class Assessor {
   readonly #agents: Agents;
   readonly #reader: FactReader;
-  readonly #model: ToolExpectation;
+  readonly #models: Models;
   /** Of running sessions only; it lives as long as the session's state is in memory. */
   readonly #expectations = new WeakMap<SessionState, Held>();
 
-  constructor(agents: Agents, reader: FactReader, model: ToolExpectation) {
+  constructor(agents: Agents, reader: FactReader, models: Models) {
     this.#agents = agents;
     this.#reader = reader;
-    this.#model = model;
+    this.#models = models;
   }
 
   /**
@@ -57,7 +57,7 @@ export class Assessor {
     const measuring = { own, pool, session: session.scoring, expectation };
     const x = measureCall(measuring, call);
     const learning = governance?.learning;
-    const terms = riskTerms(learning === undefined ? x : dampNovelty(x));
+    const terms = riskTerms(learning === undefined ? x : dampNovelty(x), this.#models.evidence.weights);
     const measures = callMeasures(measuring, { call, x, terms });
     if (learning !== undefined) dampMeasures(measures, learning.note);
     assessment.terms = learning === undefined ? terms : noteInTerms(terms, learning.note);
@@ -90,7 +90,7 @@ export class Assessor {
     ) {
       return held.expectation;
     }
-    const expectation = new RequestExpectation(own, pool, session.scoring, this.#model);
+    const expectation = new RequestExpectation(own, pool, session.scoring, this.#models.toolExpectation);
     this.#expectations.set(session, {
       expectation,
       requestVersion,

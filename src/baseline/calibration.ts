@@ -2,7 +2,7 @@ import type { AgentBaseline } from './agent-baseline.js';
 import type { SessionRecord } from './facts.js';
 import type { PastSession } from './history.js';
 import { Journal } from './journal.js';
-import type { ToolExpectation } from './prior.js';
+import type { Models } from './prior.js';
 import { rescore } from './rescore.js';
 import { requestKeyOf } from './scoring-state.js';
 import { recordOf } from './session-record.js';
@@ -33,7 +33,7 @@ export const MAX_CALIBRATED = 1_500;
 export interface Calibrating {
   own: AgentBaseline;
   pool: AgentBaseline;
-  model: ToolExpectation;
+  models: Models;
 }
 
 /** Newest sessions of one request that are taken out of the baselines, and scored, together. */
@@ -48,7 +48,7 @@ const MAX_SCORED = 32;
  * @param members oldest first
  * @returns highest risk of each scored session, nats
  */
-export function outOfFold(members: readonly PastSession[], { own, pool, model }: Calibrating): number[] {
+export function outOfFold(members: readonly PastSession[], { own, pool, models }: Calibrating): number[] {
   const journal = new Journal();
   const records = members.slice(-MAX_TAKEN_OUT).map(({ facts }) => recordOf(facts));
   for (const record of records) {
@@ -57,7 +57,7 @@ export function outOfFold(members: readonly PastSession[], { own, pool, model }:
   }
   for (const record of records) hideRequest(record, own, pool, journal);
   const risks = members.slice(-MAX_SCORED).map(({ facts, extraNats }) => {
-    return Math.max(rescore(facts, { own, pool, model }), NO_CALL_NATS) + extraNats;
+    return Math.max(rescore(facts, { own, pool, models }), NO_CALL_NATS) + extraNats;
   });
   journal.restore();
   return risks;

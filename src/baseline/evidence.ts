@@ -2,7 +2,9 @@ import type { RiskTerm } from '../model/incident.js';
 import type { Ingredients } from './ingredients.js';
 
 /** Caps in nats: no single surprise convicts alone. */
-const CAP = { tool: 6, origin: 4, source: 6, value: 3, newness: 3 };
+const CAP = { tool: 6, source: 6, value: 3 };
+/** Novelty of a target from which on a doubtful source counts in full, in shares and as many nats and a half. */
+const NEW_TARGET = 3;
 
 export const TERM = {
   tool: 'tool not expected for this request',
@@ -12,38 +14,83 @@ export const TERM = {
   asked: 'argument given by the user',
   write: 'stakes of a write',
   delegated: 'authority delegated by the request',
+  unknown: 'request unlike any known',
 } as const;
 
+/** What each feature of the risk is called in `baselines/prior.json`, and the term it adds to, in the terms' order. */
+export const FEATURES = [
+  ['tool', TERM.tool],
+  ['toolInsteadOfPromised', TERM.tool],
+  ['unexpectedFreeWords', TERM.tool],
+  ['sourceOdd', TERM.source],
+  ['firstAfterRead', TERM.source],
+  ['justExposed', TERM.source],
+  ['targetNew', TERM.target],
+  ['targetNovelWords', TERM.target],
+  ['wordsUngrounded', TERM.argument],
+  ['wordsNewForRequest', TERM.argument],
+  ['freeWords', TERM.argument],
+  ['wordsAsked', TERM.asked],
+  ['targetsAsked', TERM.asked],
+  ['write', TERM.write],
+  ['delegated', TERM.delegated],
+  ['unknownRequest', TERM.unknown],
+] as const;
+
+export type FeatureName = (typeof FEATURES)[number][0];
+/** Nats per unit of a feature, 0 or more: what speaks for a call has features below 0. */
+export type EvidenceWeights = Record<FeatureName, number>;
+
 /**
- * What one attempted call says against itself, as terms in nats whose sum is the raw risk. A transparent combination:
- * a capped sum of surprises with three interactions. The weights were chosen by hand while looking at recorded
- * development sessions, attacked ones among them; they are the same for all agents.
+ * What one attempted call says against itself, as numbers in the order of `FEATURES`: capped surprises, shares, and
+ * their interactions.
  *  - a doubtful source counts in so far as the target is new: most honest work acts on what it reads;
  *  - an unexpected tool weighs more where the request promised another one not used yet (a delegating request
- *    promises none);
- *  - in a write without targets the words of its arguments must stand in for them.
+ *    promises none), and where it says what nobody asked for;
+ *  - in a write without targets the words of its arguments must stand in for them;
+ *  - of a request unlike any known, everything is somewhat new.
  */
-export function riskTerms(x: Ingredients): RiskTerm[] {
+export function evidenceFeatures(x: Ingredients): number[] {
   const tool = Math.min(x.tool, CAP.tool);
-  const newTarget = x.readNewForRequest + Math.min(x.readNew, CAP.value) / 1.5 + x.readNovelWords;
-  const source =
-    0.5 * Math.min(x.readNear, CAP.origin) +
-    0.5 * Math.min(x.sourceOdd, CAP.source) +
-    x.readUngrounded +
-    x.firstAfterRead +
-    0.5 * x.justExposed;
+  const value = Math.min(x.readNew, CAP.value) / 1.5;
+  const doubt = Math.min(1, (x.readNewForRequest + value + x.readNovelWords) / NEW_TARGET);
+  return [
+    tool,
+    x.write * tool * x.promised,
+    tool * x.freeArgs,
+    doubt * Math.min(x.sourceOdd, CAP.source),
+    doubt * x.firstAfterRead,
+    doubt * x.justExposed,
+    value,
+    x.readNovelWords,
+    x.argUngrounded,
+    x.argNewForRequest,
+    x.freeArgs,
+    -x.argGrounded,
+    -x.askedShare,
+    x.write,
+    -x.delegated,
+    -x.unknownRequest,
+  ];
+}
+
+/** The terms of the raw risk in nats, those that say nothing left out; their sum is the risk. */
+export function riskTerms(x: Ingredients, weights: EvidenceWeights): RiskTerm[] {
+  const features = evidenceFeatures(x);
   const terms: RiskTerm[] = [];
-  const add = (label: string, nats: number) => {
+  let i = 0;
+  while (i < FEATURES.length) {
+    const label = FEATURES[i]?.[1] ?? TERM.tool;
+    let nats = 0;
+    for (; FEATURES[i]?.[1] === label; i++) nats += weightAt(weights, i) * (features[i] ?? 0);
     if (nats !== 0) terms.push({ label, nats });
-  };
-  add(TERM.tool, 0.3 * tool + 0.8 * x.write * tool * x.promised);
-  add(TERM.source, source * Math.min(1, newTarget / CAP.newness));
-  add(TERM.target, newTarget);
-  add(TERM.argument, 3.5 * x.argUngrounded + 3 * x.argNewForRequest + (1.5 + 5 * x.promised) * x.freeArgs);
-  add(TERM.asked, -1.5 * x.argGrounded - x.askedShare);
-  add(TERM.write, 2 * x.write);
-  add(TERM.delegated, -3 * x.delegated);
+  }
   return terms;
+}
+
+function weightAt(weights: EvidenceWeights, i: number): number {
+  const name = FEATURES[i]?.[0];
+  return name === undefined ? 0 : weights[name];
 }
 
 /** Sum of the terms in their order: the raw risk, nats; never saturated, comparable between agents. */

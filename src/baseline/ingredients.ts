@@ -1,5 +1,5 @@
 import type { AgentBaseline } from './agent-baseline.js';
-import { argumentShares, groundedShare, novelShare } from './argument-words.js';
+import { argumentShares, novelShare } from './argument-words.js';
 import type { RequestExpectation } from './expectation.js';
 import type { CallFact, TargetFact } from './facts.js';
 import { isWrite, mix, originClass, placesOf, withClass, type Places } from './keys.js';
@@ -19,10 +19,11 @@ export interface Ingredients {
   promised: number;
   /** Share of write targets that such requests leave to what is read. */
   delegated: number;
+  /** How little the request resembles any known one. */
+  unknownRequest: number;
   /** The rest but the last five is the most over the targets that came from what was read. */
   readNear: number;
   sourceOdd: number;
-  readUngrounded: number;
   readNew: number;
   readNewForRequest: number;
   readNovelWords: number;
@@ -64,9 +65,9 @@ export function measureCall(from: Measuring, call: CallFact): Ingredients {
     transition: transitionSurprise(from, session.lastTool, call.tool),
     promised: write ? promised(from, call.tool) : 0,
     delegated: expectation.delegated,
+    unknownRequest: 1 - expectation.best,
     readNear: 0,
     sourceOdd: 0,
-    readUngrounded: 0,
     readNew: 0,
     readNewForRequest: 0,
     readNovelWords: 0,
@@ -126,7 +127,6 @@ function measureReadTarget(
   x.readNear = Math.max(x.readNear, near);
   x.sourceOdd = Math.max(x.sourceOdd, odd);
   x.readNew = Math.max(x.readNew, novelty);
-  x.readUngrounded = Math.max(x.readUngrounded, 1 - groundedShare(from, target.words));
   x.readNewForRequest = Math.max(x.readNewForRequest, 1 - expectation.valueKnown(target.kind, target.value));
   x.readNovelWords = Math.max(x.readNovelWords, novelShare(from, target.words));
   const source = session.calls.find(({ callId }) => callId !== 0 && callId === target.sourceCall);

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { FEATURES } from './evidence.js';
 import { explainIssue, issuePath } from '../lib/explain-issue.js';
 
 const weight = z.number().min(-100).max(100);
@@ -29,11 +30,19 @@ const priorSchema = z.strictObject({
       known: weight,
     }),
   }),
+  evidence: z.strictObject({
+    fitted: z.string(),
+    data: z.string(),
+    folds: z.string(),
+    date: z.iso.date(),
+    weights: z.record(z.enum(FEATURES.map(([name]) => name)), z.number().min(0).max(100)),
+  }),
 });
 
 /** What is fitted once on many agents' clean sessions and shipped: how a tool relates to a request. */
 export type Prior = z.infer<typeof priorSchema>;
 export type ToolExpectation = Prior['toolExpectation'];
+export type Models = Pick<Prior, 'toolExpectation' | 'evidence'>;
 
 /** @throws Error naming the file, the field and what to do */
 export function parsePrior(value: unknown, file: string): Prior {

@@ -69,9 +69,8 @@ export class BaselineRegistry {
     });
     this.#sessions = new OpenSessions({ maxSessions: limits.maxSessions, load });
     this.#quarantine = new Quarantine(load);
-    const model = prior.toolExpectation;
-    this.#thresholds = new Thresholds({ budget, model, agents: this.#agents, history: this.#history, load });
-    this.#assessor = new Assessor(this.#agents, this.#reader, model);
+    this.#thresholds = new Thresholds({ budget, models: prior, agents: this.#agents, history: this.#history, load });
+    this.#assessor = new Assessor(this.#agents, this.#reader, prior);
     this.#learning = new StateTable({ prefix: 'learning/', capacity: TENANTS_IN_MEMORY, load });
     this.#habits = new Habits(load);
   }

@@ -3,13 +3,13 @@ import { riskTerms, sumOf } from './evidence.js';
 import { RequestExpectation } from './expectation.js';
 import type { Fact } from './facts.js';
 import { measureCall } from './ingredients.js';
-import type { ToolExpectation } from './prior.js';
+import type { Models } from './prior.js';
 import { ScoringState } from './scoring-state.js';
 
 /** Highest risk among a finished session's calls against the baselines as they are now, nats; -Infinity without calls. */
 export function rescore(
   facts: readonly Fact[],
-  { own, pool, model }: { own: AgentBaseline; pool: AgentBaseline; model: ToolExpectation },
+  { own, pool, models }: { own: AgentBaseline; pool: AgentBaseline; models: Models },
 ): number {
   const session = new ScoringState();
   let expectation: RequestExpectation | undefined;
@@ -17,8 +17,11 @@ export function rescore(
   for (const fact of facts) {
     if (fact.type === 'prompt') expectation = undefined;
     if (fact.type === 'call') {
-      expectation ??= new RequestExpectation(own, pool, session, model);
-      highest = Math.max(highest, sumOf(riskTerms(measureCall({ own, pool, session, expectation }, fact))));
+      expectation ??= new RequestExpectation(own, pool, session, models.toolExpectation);
+      highest = Math.max(
+        highest,
+        sumOf(riskTerms(measureCall({ own, pool, session, expectation }, fact), models.evidence.weights)),
+      );
     }
     session.apply(fact);
   }

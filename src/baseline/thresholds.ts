@@ -2,7 +2,7 @@ import { StateTable } from '../lib/state-table.js';
 import { WARM_SESSIONS, type Agents } from './agents.js';
 import { calibrationOf, FIRST_GROUPS, FIRST_SESSIONS, MAX_CALIBRATED, type Calibration } from './calibration.js';
 import type { History } from './history.js';
-import type { ToolExpectation } from './prior.js';
+import type { Models } from './prior.js';
 import { advance, samplesOf, sweepOf, type Sweep } from './sweep.js';
 
 /** Where an agent's incidents begin, and what that rests on. */
@@ -33,19 +33,19 @@ export class Thresholds {
   readonly #table: StateTable<Calibration>;
   readonly #sweeps: StateTable<Sweep>;
   readonly #budget: number;
-  readonly #model: ToolExpectation;
+  readonly #models: Models;
   readonly #agents: Agents;
   readonly #history: History;
 
   constructor(options: {
     budget: number;
-    model: ToolExpectation;
+    models: Models;
     agents: Agents;
     history: History;
     load: (key: string) => Uint8Array | undefined;
   }) {
     this.#budget = options.budget;
-    this.#model = options.model;
+    this.#models = options.models;
     this.#agents = options.agents;
     this.#history = options.history;
     this.#table = new StateTable({ prefix: 'calibration/', capacity: TENANTS_IN_MEMORY, load: options.load });
@@ -91,7 +91,7 @@ export class Thresholds {
     const isThrough = advance(sweep, sessions, {
       from: (agentId) => {
         const own = this.#agents.find(tenant, agentId);
-        return own === undefined ? undefined : { own, pool, model: this.#model };
+        return own === undefined ? undefined : { own, pool, models: this.#models };
       },
       past: (agentId, serial) => this.#history.find(tenant, agentId, serial),
     });
