@@ -2,6 +2,7 @@
  * What watching costs: the whole embedded service against a bare floor, by stage, with latencies, growth and memory.
  *
  *     npm run bench                                  all of it, a table; JSON in dist/bench-results.json
+ *     npm run bench -- quality                       detection quality instead: bench/quality.ts
  *     node dist/bench/pipeline.js --write            also writes bench/RESULTS.md
  *     node dist/bench/pipeline.js --events 60000      a round of so many, by a sixtieth as many agents
  *     node dist/bench/pipeline.js --only pairs,growth some of: stages, recorded, pairs, checks, growth, memory
@@ -28,6 +29,7 @@ import { applyParts, type PartCosts } from './support/parts.js';
 import { report, type Results, type StageRow, type Stages } from './support/report.js';
 import type { StageReading } from './support/stage-timers.js';
 import { post } from './support/load.js';
+import { writeSection } from './support/results-file.js';
 import { groupsOf, partSpanMs, traffic, type Group } from './support/traffic.js';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -242,7 +244,7 @@ if (wants('memory')) {
 save();
 const text = report(results);
 process.stdout.write(text);
-if (flags.write) writeFileSync(join(repositoryRoot, 'bench', 'RESULTS.md'), text);
+if (flags.write) writeSection(join(repositoryRoot, 'bench', 'RESULTS.md'), 'speed', text);
 process.exit(0);
 
 /** After every part, so that a part that fails costs no other. */

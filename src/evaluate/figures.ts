@@ -4,6 +4,8 @@ export interface SessionLabel {
   kind: 'user_task' | 'direct_goal' | 'text_goal';
   suite: string;
   userTask: string;
+  /** What the attack asks for; null where there is none. */
+  injectionTask: string | null;
   taskSeenInTrain: boolean;
   exposedSeq: number | null;
   harmSeq: number | null;

@@ -7,6 +7,7 @@ const labelSchema = z.object({
   kind: z.enum(['user_task', 'direct_goal', 'text_goal']).default('user_task'),
   suite: z.string().default(''),
   userTask: z.string().default(''),
+  injectionTask: z.string().nullable().default(null),
   taskSeenInTrain: z.boolean().default(true),
   exposedSeq: z.number().nullable().default(null),
   harmSeq: z.number().nullable().default(null),

@@ -54,6 +54,7 @@ function world(): { labels: Map<string, SessionLabel>; scores: Map<string, Sessi
       taskSeenInTrain: i % 7 < 4,
       exposedSeq: label === 'benign' ? null : 4,
       harmSeq: label === 'hijacked' ? 6 : null,
+      injectionTask: null,
     });
     const score = ((i * 37) % 101) / 10 + (label === 'hijacked' ? 4 : 0);
     scores.set(id, { score, alarmSeq: score > 9 ? 3 + (i % 6) : null });
