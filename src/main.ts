@@ -12,6 +12,7 @@ import { evaluate } from './cli/evaluate.js';
 import { lift } from './cli/lift.js';
 import { notify } from './cli/notify.js';
 import { replay } from './cli/replay.js';
+import { scoreMetrics } from './cli/score-metrics.js';
 import { serve } from './cli/serve.js';
 import { ConfigError } from './config.js';
 import { DetectorError } from './detect/loader.js';
@@ -23,6 +24,7 @@ const COMMANDS: readonly CliCommand[] = [
   demo,
   replay,
   evaluate,
+  scoreMetrics,
   detectors,
   contain,
   lift,

@@ -6,6 +6,7 @@ import type { CallFact } from './facts.js';
 import type { Ingredients, Measuring } from './ingredients.js';
 import { HABIT_MEASURES } from './habits.js';
 import { placesOf } from './keys.js';
+import { METRIC_MEASURE } from './metric-series/metric-streams.js';
 
 const CALL_MEASURES = [
   'requestTool',
@@ -17,8 +18,8 @@ const CALL_MEASURES = [
   'combined',
 ] as const;
 
-/** Names of all measures: those of a call, of a session, and `callRate` of a joined window. */
-export const MEASURES: MeasureNames = new Set([...CALL_MEASURES, ...HABIT_MEASURES, 'callRate']);
+/** Names of all measures: those of a call, of a session, of a metric sample, and `callRate` of a joined window. */
+export const MEASURES: MeasureNames = new Set([...CALL_MEASURES, ...HABIT_MEASURES, METRIC_MEASURE, 'callRate']);
 
 /** Below it nobody reads the explanation, nats: it is left empty. */
 const EXPLAINED_NATS = 1;

@@ -49,6 +49,9 @@ export interface RegistryStats {
   incidentsInQuarantine: number;
   /** Quarantined sessions or incidents that found no room. */
   quarantineDropped: number;
+  /** Series of metric samples, and how many gave way to others. */
+  metricSeries: number;
+  metricSeriesEvicted: number;
 }
 
 /** What of a call the user did not name. */

@@ -3,7 +3,7 @@ import type { GovernanceFacts } from '../governance/port.js';
 import type { Snapshot } from '../lib/journaled-table.js';
 import { decodeState, StateTable } from '../lib/state-table.js';
 import type { BaselineVersion } from '../model/baseline.js';
-import type { CallObservation, Observation } from '../model/observation.js';
+import type { CallObservation, MetricObservation, Observation } from '../model/observation.js';
 import type { Window } from '../model/window.js';
 import { Agents, type StoredChange } from './agents.js';
 import { Assessor } from './assessor.js';
@@ -24,6 +24,7 @@ import type {
   SessionOutcome,
   Threshold,
 } from './port.js';
+import { METRIC_MEASURE, MetricStreams } from './metric-series/metric-streams.js';
 import { noveltyOf } from './novelty.js';
 import { Quarantine, type HeldIncident, type HeldSession } from './quarantine.js';
 import { recordOf } from './session-record.js';
@@ -48,6 +49,7 @@ export class BaselineRegistry {
   readonly #assessor: Assessor;
   readonly #learning: StateTable<LearningMode>;
   readonly #habits: Habits;
+  readonly #metrics: MetricStreams;
   /** The latest call that was read: `apply` mostly follows `assess` of the same observation. */
   #latest: { observation: Observation; session: SessionState; call: CallFact; riskNats: number } | undefined;
   #discarded = 0;
@@ -73,6 +75,7 @@ export class BaselineRegistry {
     this.#assessor = new Assessor(this.#agents, this.#reader, prior);
     this.#learning = new StateTable({ prefix: 'learning/', capacity: TENANTS_IN_MEMORY, load });
     this.#habits = new Habits(load);
+    this.#metrics = new MetricStreams(load);
   }
 
   /** After a restart, before anything else: finds out what the store holds. */
@@ -85,6 +88,7 @@ export class BaselineRegistry {
     this.#sessions.restore(this.#stored('session/') as Iterable<PlainSession>);
     this.#history.restore(this.#stored('history/') as Iterable<StoredPast>);
     this.#quarantine.restore(this.#stored('quarantine/') as Iterable<HeldIncident>);
+    this.#metrics.restore(this.#options.entries);
   }
 
   learning(tenant: string): LearningMode {
@@ -110,7 +114,8 @@ export class BaselineRegistry {
     const session = this.#sessions.find(observation) ?? newSession(observation);
     const assessment = this.#assessor.assess(observation, session, this.#callOf(observation, session), governance);
     if (this.#latest?.observation === observation) this.#latest.riskNats = sumOf(assessment.terms);
-    return withHabits(assessment, session, this.#habits);
+    withHabits(assessment, session, this.#habits);
+    return observation.stream === 'metric' ? this.#withMetrics(assessment, observation) : assessment;
   }
 
   /** What of a call the user did not name; call it between `assess` and `apply`, and only where it is needed. */
@@ -132,6 +137,8 @@ export class BaselineRegistry {
     session.apply(observation, this.#reader, this.#callOf(observation, session));
     if (this.#latest?.observation === observation) session.activity.risk(this.#latest.riskNats);
     this.#latest = undefined;
+    if (observation.stream === 'metric' && this.learning(observation.tenant) !== 'frozen')
+      this.#metrics.learn(observation);
   }
 
   /**
@@ -248,6 +255,7 @@ export class BaselineRegistry {
     this.#thresholds.drain(puts, deletes);
     this.#learning.drain(puts, deletes);
     this.#habits.drain(puts, deletes);
+    this.#metrics.drain(puts, deletes);
   }
 
   stats(): RegistryStats {
@@ -259,7 +267,15 @@ export class BaselineRegistry {
       sessionsDiscarded: this.#discarded,
       incidentsInQuarantine: this.#quarantine.size,
       quarantineDropped: this.#quarantine.dropped,
+      metricSeries: this.#metrics.size,
+      metricSeriesEvicted: this.#metrics.evicted,
     };
+  }
+
+  #withMetrics(assessment: Assessment, observation: MetricObservation): Assessment {
+    const measure = this.#metrics.measure(observation);
+    if (measure !== undefined) assessment.measures = new Map([...assessment.measures, [METRIC_MEASURE, measure]]);
+    return assessment;
   }
 
   #closed(tenant: string, agentId: string): ClosedResult {

@@ -52,6 +52,11 @@ export class CappedStateTable<V extends CappedEntry> {
     this.#order.set(entry.key, true);
   }
 
+  delete(key: string): void {
+    this.#order.delete(key);
+    this.#table.delete(key);
+  }
+
   /** After a restart, before anything else. @param stored what the store holds under the prefix */
   restore(stored: Iterable<{ value: Uint8Array }>): void {
     // Only this table writes under its prefix.
