@@ -29,7 +29,7 @@ const principal = { id: 'bench', role: 'ingest', tenant: 'bench', streams: new S
 const store = memoryStore();
 const registry = new BaselineRegistry({
   seed: 1,
-  budget: 0.01,
+  budgets: { standard: 0.01, classes: new Map(), of: () => 0.01 },
   prior: loadPrior(join(repositoryRoot, 'baselines', 'prior.json')),
   limits: { maxAgents: 100_000, maxSessions: 100_000 },
   ...store,

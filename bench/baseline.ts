@@ -28,7 +28,7 @@ const calls = dev.reduce(
 const store = memoryStore();
 const registry = new BaselineRegistry({
   seed: SEED,
-  budget: 0.01,
+  budgets: { standard: 0.01, classes: new Map(), of: () => 0.01 },
   prior: loadPrior(join(repositoryRoot, 'baselines', 'prior.json')),
   limits: { maxAgents: 1_000, maxSessions: 100_000 },
   ...store,

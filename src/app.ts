@@ -148,6 +148,7 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
               ? statusOf({ core, link, mail, reloader, config })
               : tenantStatusOf(core, config, principal)),
             promise: core.baselines.promise(principal.tenant),
+            falseAlarms: core.realisedRates(principal.tenant),
           }),
           oversees,
           ready: () => true,

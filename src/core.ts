@@ -5,11 +5,13 @@ import { TERM } from './baseline/evidence.js';
 import { MEASURES } from './baseline/measures.js';
 import { loadPrior } from './baseline/prior.js';
 import { BaselineRegistry } from './baseline/registry.js';
+import type { Budgets } from './baseline/port.js';
 import { ConfigError, type Config } from './config.js';
 import { AgentView } from './correlate/agent-view.js';
 import { IncidentView } from './correlate/incident-view.js';
 import { BlastNotices } from './correlate/blast-notice.js';
 import { ACTIVITY_PREFIX, type ActiveAgent } from './correlate/class-activity.js';
+import { AlarmLedger, type RealisedRate } from './correlate/alarm-ledger.js';
 import { Correlator } from './correlate/correlator.js';
 import type { CauseState } from './correlate/fleet-cause.js';
 import { CAUSE_PREFIX } from './correlate/fleet-shifts.js';
@@ -63,6 +65,8 @@ export interface CoreOptions {
   failed: (error: unknown) => void;
   /** Instead of the one in the baselines folder. */
   library?: ReferenceLibrary;
+  /** The data directory is thrown away in the end: nothing waits for the disk. */
+  isTemporary?: boolean;
   /** Most records taken from the log at once; 256. */
   sliceRecords?: number;
   scored?: (result: Scored) => void;
@@ -98,6 +102,8 @@ export interface Core {
   responder: Responder;
   peers: PeerComparison;
   blastNotices: BlastNotices;
+  /** False alarms of a tenant's classes of agents against their budgets. */
+  realisedRates: (tenant: string) => RealisedRate[];
   /** Appends records that are not observations. */
   record: (...records: LogRecord[]) => Promise<number>;
   /** Resolves when everything that is in the log now has been scored and committed, or scoring has failed. */
@@ -119,6 +125,7 @@ export function openCore(options: CoreOptions): Core {
     clock,
     maxBytes: config.log.mapBytes,
     reserveBytes: config.log.reserveBytes,
+    isTemporary: options.isTemporary ?? false,
   });
   const log = new EmbeddedLog(environment);
   const store = new EmbeddedScoringStore(environment);
@@ -128,9 +135,10 @@ export function openCore(options: CoreOptions): Core {
 
   const join_ = new EventTimeJoin({ ...config.join, seed });
   join_.restore(stored('join/'));
+  const budgets = budgetsOf(library, config.detection.falseAlarmBudget);
   const baselines = new BaselineRegistry({
     seed,
-    budget: config.detection.falseAlarmBudget,
+    budgets,
     prior,
     limits: {
       maxAgents: config.detection.maxAgents,
@@ -167,6 +175,8 @@ export function openCore(options: CoreOptions): Core {
       notice('a detector failed', { detectorId, error: String(error), disabled }),
   });
 
+  const alarms = new AlarmLedger(load);
+  const classOf = (agentId: string) => library.classOf(agentId);
   const correlator = new Correlator({
     capacity: config.join.maxSessions,
     maxIncidents: MAX_INCIDENTS,
@@ -182,7 +192,7 @@ export function openCore(options: CoreOptions): Core {
     ...config.fleet,
     openMs: QUARANTINE_MS,
     maxAgents: config.detection.maxAgents,
-    classOf: (agentId) => library.classOf(agentId),
+    classOf,
     unclassed: DEFAULT_CLASS,
     labels: TERM,
     correlator,
@@ -235,6 +245,8 @@ export function openCore(options: CoreOptions): Core {
     entitlements,
     detectors,
     correlator,
+    alarms,
+    classOf,
     peers,
     blastNotices,
     responder,
@@ -293,6 +305,13 @@ export function openCore(options: CoreOptions): Core {
     responder,
     peers,
     blastNotices,
+    realisedRates: (tenant) => {
+      const { standard, classes } = budgets;
+      return alarms.rates(
+        tenant,
+        library.classes.map((name) => ({ name, budget: classes.get(name) ?? standard })),
+      );
+    },
     record: (...records) => log.append(records.map(encodeRecord)),
     settled: () => settled(log, store, () => isScoring),
     close: async () => {
@@ -345,4 +364,10 @@ function timelineAt(log: EmbeddedLog, position: number) {
   if (entry === undefined || entry.type !== 'observation') return [];
   const record = decodeRecord(entry);
   return record.type === 'observation' ? [timelineEntry(record.value)] : [];
+}
+
+/** The budget of a class is its profile's, where that asks for one. */
+function budgetsOf(library: ReferenceLibrary, standard: number): Budgets {
+  const of = (agentId: string) => library.profileOf(agentId).falseAlarmBudget ?? standard;
+  return { standard, classes: library.falseAlarmBudgets(), of };
 }

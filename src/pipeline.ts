@@ -1,5 +1,6 @@
 import { Subject as Pushes } from 'rxjs';
 import type { BaselineRegistry } from './baseline/registry.js';
+import type { AlarmLedger } from './correlate/alarm-ledger.js';
 import type { BlastNotices, Overreach } from './correlate/blast-notice.js';
 import type { Correlation, Correlator, Evidence, Subject } from './correlate/correlator.js';
 import type { Comparable, PeerComparison } from './correlate/peer-comparison.js';
@@ -65,6 +66,9 @@ export interface ScoringParts {
   /** A detector set that was activated, by its hash. */
   detectorSet: (hash: string) => DetectorSet | undefined;
   correlator: Correlator;
+  alarms: AlarmLedger;
+  /** Class of an agent, by name. */
+  classOf: (agentId: string) => string;
   peers: PeerComparison;
   blastNotices: BlastNotices;
   responder: Responder;
@@ -300,7 +304,10 @@ export class Scoring {
     });
     const { incident, opened, shiftId } = correlation;
     if (incident === undefined) return { ...correlation, incident: undefined };
-    if (opened) this.#counters.incidents++;
+    if (opened) {
+      this.#counters.incidents++;
+      this.#parts.alarms.opened(incident, this.#parts.classOf(agentId));
+    }
     const tool = mainTool(incident);
     const sameToolSessions =
       tool === undefined ? 0 : correlator.openSessionsOver(evidence.subject, tool, evidence.time - freezeWindowMs);
@@ -381,6 +388,7 @@ export class Scoring {
     const result = baselines.closeSession(subject, outcome, { extraNats: risk?.peakStreamNats ?? 0, nowMs: this.#now });
     correlator.forget(subject);
     detectors.sessionClosed(subject);
+    this.#countSession(closed);
     if (typeof outcome === 'object') this.#counters.sessionsQuarantined++;
     if (result.learned) {
       this.#counters.sessionsLearned++;
@@ -389,6 +397,13 @@ export class Scoring {
     if (result.finished !== undefined) this.#session({ ...closed, ...result.finished });
     if (result.calibrated)
       notice('thresholds calibrated', { tenant: closed.tenant, promise: baselines.promise(closed.tenant) });
+  }
+
+  /** Only what a calibrated threshold watched says how well it keeps its budget. */
+  #countSession({ tenant, agentId }: ClosedSession): void {
+    const { alarms, baselines, classOf } = this.#parts;
+    if (baselines.learning(tenant) === 'vouched') return;
+    if (baselines.threshold(tenant, agentId).status === 'calibrated') alarms.session(tenant, classOf(agentId));
   }
 
   /**
@@ -436,6 +451,7 @@ export class Scoring {
     const incident = correlator.onVerdict(verdict);
     if (incident === undefined) return;
     this.#emit([{ type: 'incident', value: incident }]);
+    this.#parts.alarms.judged(incident, this.#parts.classOf(incident.agentId), verdict.verdict);
     const isHarmless = verdict.verdict !== 'true-positive';
     baselines.release(incident.id, isHarmless);
     this.#settleShift(verdict, isHarmless);
@@ -524,6 +540,7 @@ export class Scoring {
     baselines.drain(puts, deletes);
     entitlements.drain(puts, deletes);
     correlator.drain(puts, deletes);
+    this.#parts.alarms.drain(puts, deletes);
     responder.drain(puts, deletes);
     peers.drain(puts, deletes);
     blastNotices.drain(puts, deletes);

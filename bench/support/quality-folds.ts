@@ -1,4 +1,4 @@
-import { calibrationOf } from '../../src/baseline/calibration.js';
+import { calibrationOf, thresholdIn } from '../../src/baseline/calibration.js';
 import { evidenceFeatures } from '../../src/baseline/evidence.js';
 import type { SessionScore } from '../../src/evaluate/figures.js';
 import { murmur32 } from '../../src/lib/hash.js';
@@ -126,8 +126,8 @@ function calibrated(clean: readonly CleanSession[], weights: readonly number[], 
   const samples = clean.map(({ agentId, group, rows }) => {
     return { agentId, group, risk: Math.max(NO_CALL_NATS, riskOf(rows, weights)) };
   });
-  const { agents, unknownNats } = calibrationOf(samples, budget, samples.length);
-  return (agentId: string) => agents.get(agentId) ?? unknownNats;
+  const calibration = calibrationOf(samples, [budget], samples.length);
+  return (agentId: string) => thresholdIn(calibration, agentId, budget);
 }
 
 function firstAlarm(

@@ -6,20 +6,19 @@ import type { Models } from './prior.js';
 import { rescore } from './rescore.js';
 import { requestKeyOf } from './scoring-state.js';
 import { recordOf } from './session-record.js';
-import { levelledThresholds, type OutOfFold } from './threshold.js';
+import { levelledTails, type OutOfFold } from './threshold.js';
 
 /** What a tenant's thresholds are; plain data. */
 export interface Calibration {
-  /** Share of clean sessions that may alarm. */
-  budget: number;
   /** Independent groups of requests in the history. */
   groups: number;
   /** The smallest budget the history supports, 1 / (groups + 1). */
   strongestBudget: number;
-  supported: boolean;
-  /** Threshold by agent, and of an agent without clean history, nats. */
-  agents: Map<string, number>;
-  unknownNats: number;
+  /** Level by agent, and of an agent without clean history, nats. */
+  levels: Map<string, number>;
+  unknownLevel: number;
+  /** Above the level, by the budgets that were asked for, nats. */
+  tails: Map<number, number>;
   /** Sessions learned by the tenant when it was made. */
   learnedSessions: number;
 }
@@ -63,22 +62,24 @@ export function outOfFold(members: readonly PastSession[], { own, pool, models }
   return risks;
 }
 
+/** What thresholds rest on, from out-of-fold samples. @param budgets all that thresholds are asked for */
+export function calibrationOf(
+  samples: readonly OutOfFold[],
+  budgets: readonly number[],
+  learnedSessions: number,
+): Calibration {
+  const { groups, strongestBudget, agents, unknown, tails } = levelledTails(samples, budgets);
+  return { groups, strongestBudget, levels: agents, unknownLevel: unknown, tails, learnedSessions };
+}
+
 /**
- * Thresholds for a budget from out-of-fold samples. None lies below -ln(budget): a history without any surprise would
- * otherwise make an alarm of the first triviality. This can only take false alarms away.
+ * An agent's threshold for a budget, nats. None lies below -ln(budget): a history without any surprise would otherwise
+ * make an alarm of the first triviality. This can only take false alarms away. A budget that was not asked for at the
+ * calibration gets the strictest of those that were.
  */
-export function calibrationOf(samples: readonly OutOfFold[], budget: number, learnedSessions: number): Calibration {
-  const { tail, agents, unknown } = levelledThresholds(samples, budget);
-  const threshold = (level: number) => Math.max(-Math.log(budget), level + tail.nats);
-  return {
-    budget,
-    groups: tail.groups,
-    strongestBudget: tail.strongestBudget,
-    supported: tail.supported,
-    agents: new Map([...agents].map(([agentId, level]) => [agentId, threshold(level)])),
-    unknownNats: threshold(unknown),
-    learnedSessions,
-  };
+export function thresholdIn({ levels, unknownLevel, tails }: Calibration, agentId: string, budget: number): number {
+  const tail = tails.get(budget) ?? Math.max(...tails.values());
+  return Math.max(-Math.log(budget), (levels.get(agentId) ?? unknownLevel) + tail);
 }
 
 /** A clean session without calls did nothing that could alarm, and counts as such. */

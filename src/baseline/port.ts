@@ -2,7 +2,9 @@ import type { FinishedFacts } from '../detect/port.js';
 import type { HistoryLimits } from './history.js';
 import type { Prior } from './prior.js';
 
-export type { Threshold } from './thresholds.js';
+import type { Budgets } from './thresholds.js';
+
+export type { Budgets, Threshold } from './thresholds.js';
 
 /** `frozen`: nothing is learned. `vouched`: an operator vouches for the traffic, flagged sessions are learned too. */
 export type LearningMode = 'on' | 'frozen' | 'vouched';
@@ -23,8 +25,7 @@ export interface ClosedResult {
 export interface RegistryOptions {
   /** Per-install secret, 32 bit: the one that keyed the observations' hashes. */
   seed: number;
-  /** Share of clean sessions that may alarm. */
-  budget: number;
+  budgets: Budgets;
   prior: Prior;
   /**
    * History: 512 sessions an agent and 4,096 a tenant (about 1 KB each) unless said otherwise. The fewer there are, the

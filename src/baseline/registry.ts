@@ -55,7 +55,7 @@ export class BaselineRegistry {
   #discarded = 0;
 
   constructor(options: RegistryOptions) {
-    const { seed, budget, prior, limits, load } = options;
+    const { seed, budgets, prior, limits, load } = options;
     this.#options = options;
     this.#reader = new FactReader(seed);
     this.#history = new History({ ...HISTORY, ...limits }, load, (tenant, agentId) =>
@@ -71,7 +71,7 @@ export class BaselineRegistry {
     });
     this.#sessions = new OpenSessions({ maxSessions: limits.maxSessions, load });
     this.#quarantine = new Quarantine(load);
-    this.#thresholds = new Thresholds({ budget, models: prior, agents: this.#agents, history: this.#history, load });
+    this.#thresholds = new Thresholds({ budgets, models: prior, agents: this.#agents, history: this.#history, load });
     this.#assessor = new Assessor(this.#agents, this.#reader, prior);
     this.#learning = new StateTable({ prefix: 'learning/', capacity: TENANTS_IN_MEMORY, load });
     this.#habits = new Habits(load);

@@ -44,7 +44,11 @@ export function conformalTail(samples: readonly OutOfFold[], budget: number): Ta
 const LEAN_GROUPS = 10;
 
 export interface Levels {
-  tail: Tail;
+  /** Independent groups of requests, and the smallest budget that they can support. */
+  groups: number;
+  strongestBudget: number;
+  /** The common tail above the levels by budget, nats. */
+  tails: Map<number, number>;
   /** Level by agent, nats. */
   agents: Map<string, number>;
   /** Level of an agent that has no clean history. */
@@ -52,11 +56,11 @@ export interface Levels {
 }
 
 /**
- * Thresholds by agent for a budget that no agent's history supports alone: risks are compared after taking away each
+ * Levels by agent and a tail for budgets that no agent's history supports alone: risks are compared after taking away each
  * agent's own level (its group-weighted median, leaning on everybody's while groups are few), and only the common
  * tail is pooled. The raw risk stays as it is; an agent that is always odd gets a higher bar.
  */
-export function levelledThresholds(samples: readonly OutOfFold[], budget: number): Levels {
+export function levelledTails(samples: readonly OutOfFold[], budgets: readonly number[]): Levels {
   const byAgent = new Map<string, OutOfFold[]>();
   for (const sample of samples) {
     const list = byAgent.get(sample.agentId);
@@ -72,7 +76,9 @@ export function levelledThresholds(samples: readonly OutOfFold[], budget: number
     agents.set(agentId, level);
     for (const sample of own) shifted.push({ ...sample, risk: sample.risk - level });
   }
-  return { tail: conformalTail(shifted, budget), agents, unknown: centre };
+  const groups = groupSizes(samples).size;
+  const tails = new Map(budgets.map((budget) => [budget, conformalTail(shifted, budget).nats]));
+  return { groups, strongestBudget: 1 / (groups + 1), tails, agents, unknown: centre };
 }
 
 /** Median risk with every group counting one, nats. */

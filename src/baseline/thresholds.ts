@@ -1,6 +1,13 @@
 import { StateTable } from '../lib/state-table.js';
 import { WARM_SESSIONS, type Agents } from './agents.js';
-import { calibrationOf, FIRST_GROUPS, FIRST_SESSIONS, MAX_CALIBRATED, type Calibration } from './calibration.js';
+import {
+  calibrationOf,
+  FIRST_GROUPS,
+  FIRST_SESSIONS,
+  MAX_CALIBRATED,
+  thresholdIn,
+  type Calibration,
+} from './calibration.js';
 import type { History } from './history.js';
 import type { Models } from './prior.js';
 import { advance, samplesOf, sweepOf, type Sweep } from './sweep.js';
@@ -19,6 +26,14 @@ export interface Threshold {
   status: 'warming' | 'calibrated';
 }
 
+/** Shares of clean sessions that may alarm. */
+export interface Budgets {
+  standard: number;
+  /** By class of agents, where its profile asks for another one. */
+  classes: ReadonlyMap<string, number>;
+  of: (agentId: string) => number;
+}
+
 /** A tenant is calibrated again when its learned sessions have grown by this factor. */
 const GROWTH = 1.25;
 /** Sessions scored again with each learned one while a calibration is under way: a few milliseconds. */
@@ -32,23 +47,23 @@ const TENANTS_IN_MEMORY = 1_024;
 export class Thresholds {
   readonly #table: StateTable<Calibration>;
   readonly #sweeps: StateTable<Sweep>;
-  readonly #budget: number;
+  readonly #budgets: Budgets;
   readonly #models: Models;
   readonly #agents: Agents;
   readonly #history: History;
 
   constructor(options: {
-    budget: number;
+    budgets: Budgets;
     models: Models;
     agents: Agents;
     history: History;
     load: (key: string) => Uint8Array | undefined;
   }) {
-    this.#budget = options.budget;
+    this.#budgets = options.budgets;
     this.#models = options.models;
     this.#agents = options.agents;
     this.#history = options.history;
-    this.#table = new StateTable({ prefix: 'calibration/', capacity: TENANTS_IN_MEMORY, load: options.load });
+    this.#table = new StateTable({ prefix: 'calibrated/', capacity: TENANTS_IN_MEMORY, load: options.load });
     this.#sweeps = new StateTable({ prefix: 'sweep/', capacity: TENANTS_IN_MEMORY, load: options.load });
   }
 
@@ -97,20 +112,21 @@ export class Thresholds {
     });
     if (isThrough) {
       this.#sweeps.delete(key);
-      this.#table.set(key, calibrationOf(samplesOf(sweep), this.#budget, sweep.learnedSessions));
+      this.#table.set(key, calibrationOf(samplesOf(sweep), this.#asked(), sweep.learnedSessions));
     } else this.#sweeps.set(key, sweep);
     return isThrough;
   }
 
   of(tenant: string, agentId: string): Threshold {
     const held = this.#held(tenant);
+    const budget = this.#budgets.of(agentId);
     if (held === undefined || !this.#agents.isWarm(tenant, agentId)) {
       const nothing = { groups: 0, strongestBudget: 1, supported: false };
-      return { nats: Number.POSITIVE_INFINITY, budget: this.#budget, ...nothing, status: 'warming' };
+      return { nats: Number.POSITIVE_INFINITY, budget, ...nothing, status: 'warming' };
     }
-    const { budget, groups, strongestBudget, supported } = held;
-    const nats = held.agents.get(agentId) ?? held.unknownNats;
-    return { nats, budget, groups, strongestBudget, supported, status: 'calibrated' };
+    const { groups, strongestBudget } = held;
+    const nats = thresholdIn(held, agentId, budget);
+    return { nats, budget, groups, strongestBudget, supported: strongestBudget <= budget, status: 'calibrated' };
   }
 
   /** One sentence for people: which budget the history supports. */
@@ -120,9 +136,20 @@ export class Thresholds {
       return `Warming up: no incident opens from statistics before ${FIRST_SESSIONS} clean sessions of ${FIRST_GROUPS} kinds of request are learned from agents with at least ${WARM_SESSIONS} sessions each (so far ${this.#history.size(tenant)} sessions).`;
     }
     const known = `${held.groups} independent kinds of request support a budget of ${percent(held.strongestBudget)} at best`;
-    return held.supported
-      ? `Calibrated for ${percent(held.budget)} false alarms: ${known}.`
-      : `${percent(held.budget)} false alarms are asked for, but ${known}; until more is learned the threshold is the highest clean risk seen.`;
+    const { standard, classes } = this.#budgets;
+    const until = 'until more is learned the threshold is the highest clean risk seen.';
+    const first =
+      held.strongestBudget <= standard
+        ? `Calibrated for ${percent(standard)} false alarms: ${known}.`
+        : `${percent(standard)} false alarms are asked for, but ${known}; ${until}`;
+    const tooStrict = [...classes].filter(([, budget]) => held.strongestBudget > budget && budget !== standard);
+    if (tooStrict.length === 0) return first;
+    const list = tooStrict.map(([name, budget]) => `${percent(budget)} for ${name}`).join(', ');
+    return `${first} Asked for by profiles and not supported yet: ${list}; ${percent(held.strongestBudget)} can be promised, and ${until}`;
+  }
+
+  #asked(): number[] {
+    return [...new Set([this.#budgets.standard, ...this.#budgets.classes.values()])];
   }
 
   drain(puts: { key: string; value: Uint8Array }[], deletes: string[]): void {

@@ -32,6 +32,15 @@ export class ReferenceLibrary {
     return [...this.#classes, this.#fallback].map(({ name }) => name);
   }
 
+  /** Budgets that profiles ask for, by class. */
+  falseAlarmBudgets(): Map<string, number> {
+    return new Map(
+      [...this.#classes, this.#fallback].flatMap(({ name, profile: { falseAlarmBudget } }) =>
+        falseAlarmBudget === undefined ? [] : [[name, falseAlarmBudget]],
+      ),
+    );
+  }
+
   get toolCount(): number {
     return this.#tools.length;
   }

@@ -38,7 +38,7 @@ describe.skipIf(recordedData === undefined)(`detection quality (skipped where ${
   it('ships the weights that the fit gives', () => {
     const fitted = fitWeights(sessions);
     for (const [i, [name]] of FEATURES.entries()) {
-      expect(Math.abs(prior.evidence.weights[name] - (fitted[i] ?? 0)), name).toBeLessThan(0.05);
+      expect(Math.abs(prior.evidence.weights[name] - (fitted[i] ?? 0))).toBeLessThan(0.05);
     }
   });
 });

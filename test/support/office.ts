@@ -19,7 +19,7 @@ export interface Office {
 export function office(limits: Partial<RegistryOptions['limits']> = {}, store = memoryStore()): Office {
   const options = {
     seed: SEED,
-    budget: 0.01,
+    budgets: { standard: 0.01, classes: new Map<string, number>(), of: () => 0.01 },
     prior,
     limits: { maxAgents: 100, maxSessions: 100, ...limits },
     load: store.load,

@@ -62,7 +62,7 @@ describe('assess', () => {
     const { measures, terms } = registry.assess(
       attempt({ at: 3, sessionId: 'm1', callId: 'c2' }, { ...steal, ...from }),
     );
-    const ofCalls = [...MEASURES].filter((name) => name !== 'callRate' && !HABIT_MEASURES.includes(name));
+    const ofCalls = [...MEASURES].filter((name) => name !== 'callRate' && name !== 'metricAnomaly' && !HABIT_MEASURES.includes(name));
     expect([...measures.keys()]).toEqual(expect.arrayContaining(ofCalls));
     expect(terms.reduce((sum, { nats }) => sum + nats, 0)).toBe(measures.get('combined')?.nats);
   });
@@ -363,6 +363,32 @@ describe('calibration', () => {
     expect(registry.calibrate(T)).toBe(true);
     expect(registry.calibrate(T)).toBe(true);
     expect(registry.assess(risky)).toEqual(before);
+  });
+
+  it('gives a class the budget of its profile, and says where the history is too short for it', () => {
+    const { options } = office();
+    const registry = new BaselineRegistry({
+      ...options,
+      budgets: {
+        standard: 0.2,
+        classes: new Map([['careful', 0.001]]),
+        of: (agentId) => (agentId === 'agent-a' ? 0.001 : 0.2),
+      },
+    });
+    for (const agentId of ['agent-a', 'agent-b']) {
+      for (let n = 0; n < 36; n++) {
+        for (const observation of ordinary(n, agentId)) registry.apply(observation);
+        registry.closeSession({ tenant: T, agentId, sessionId: `s${n}` }, 'learn');
+      }
+    }
+    registry.calibrate(T);
+    const [strict, standard] = [registry.threshold(T, 'agent-a'), registry.threshold(T, 'agent-b')];
+    expect(strict).toMatchObject({ budget: 0.001, supported: false, status: 'calibrated' });
+    expect(standard).toMatchObject({ budget: 0.2, supported: true });
+    expect(strict.nats).toBeGreaterThan(standard.nats);
+    expect(registry.promise(T)).toMatch(
+      /^Calibrated for 20 %.*not supported yet: 0\.10 % for careful; .* can be promised/,
+    );
   });
 
   it('never sets a threshold below the surprise of the budget itself', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { conformalTail, levelledThresholds } from '../../../src/baseline/threshold.js';
+import { conformalTail, levelledTails } from '../../../src/baseline/threshold.js';
 
 const sample = (group: string, risk: number, agentId = 'a') => ({ agentId, group, risk });
 
@@ -27,15 +27,16 @@ describe('conformalTail', () => {
   });
 });
 
-describe('levelledThresholds', () => {
+describe('levelledTails', () => {
   it('gives an agent that is always odd a higher bar', () => {
     const samples = Array.from({ length: 40 }, (_, i) => [
       sample(`calm${i}`, i % 4, 'calm'),
       sample(`odd${i}`, 10 + (i % 4), 'odd'),
     ]).flat();
-    const { agents, tail, unknown } = levelledThresholds(samples, 0.05);
+    const { agents, groups, tails, unknown } = levelledTails(samples, [0.05, 0.2]);
     expect((agents.get('odd') ?? 0) - (agents.get('calm') ?? 0)).toBeGreaterThan(5);
     expect(unknown).toBeGreaterThanOrEqual(agents.get('calm') ?? 0);
-    expect(tail.groups).toBe(80);
+    expect(groups).toBe(80);
+    expect(tails.get(0.05)).toBeGreaterThan(tails.get(0.2) ?? Number.POSITIVE_INFINITY);
   });
 });
