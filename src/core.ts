@@ -55,6 +55,8 @@ const MAX_INCIDENTS = 10_000;
 const MAX_COMMANDS = 20_000;
 /** Longest time between checkpoints under load: most of what changes in it changes again, and is written once. */
 const CHECKPOINT_MS = 5_000;
+/** Longest rest between checkpoints in pauses, ms: people wait for what was found in it. */
+const MAX_IDLE_REST_MS = 1_000;
 
 export interface CoreOptions {
   config: Config;
@@ -255,6 +257,8 @@ export function openCore(options: CoreOptions): Core {
     freezeWindowMs: config.respond.freezeWindowMs,
     suspendWindowMs: config.respond.suspendWindowMs,
     checkpointMs: CHECKPOINT_MS,
+    // The clock of a trial leaps, so that a checkpoint seems to have taken a day; and it writes to no disk.
+    maxIdleRestMs: options.isTemporary === true ? 0 : MAX_IDLE_REST_MS,
     sliceRecords: options.sliceRecords ?? SLICE_RECORDS,
     answer: (id, answer) => checker.answer(id, answer),
     awaits: (id) => checker.awaits(id),

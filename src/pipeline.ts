@@ -80,6 +80,8 @@ export interface ScoringParts {
   suspendWindowMs: number;
   /** Longest time between two checkpoints while there is work, ms. */
   checkpointMs: number;
+  /** Longest rest between two checkpoints while there is none, ms. */
+  maxIdleRestMs: number;
   /** Most records taken from the log at once. Changes no result, only how long a check may wait behind a slice. */
   sliceRecords: number;
   /** Answers a gateway that asked about this observation. */

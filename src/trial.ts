@@ -56,6 +56,7 @@ export function openTrial(options: TrialOptions = {}): Trial {
   const core = openCore({
     config,
     clock,
+    isTemporary: true,
     notice: options.notice ?? (() => {}),
     failed: (error) => {
       failure = error;
@@ -132,16 +133,23 @@ export async function openCaseWorld(config: Config, library?: CaseLibrary): Prom
     await work;
     return raised;
   };
+  let learning = 'on';
+  const learn = async (mode: 'on' | 'vouched'): Promise<void> => {
+    if (mode !== learning) await trial.activate('learning', mode);
+    learning = mode;
+  };
   return {
     learn: async (session, isWatched) => {
       // All cases start cold, and what they learn from is clean by definition.
-      if (!isWatched) await trial.activate('learning', 'vouched');
+      await learn(isWatched ? 'on' : 'vouched');
       // All at once: they share commits, and the log keeps their order.
       await Promise.all(session.map(log));
       await trial.endSessions();
-      await trial.activate('learning', 'on');
     },
-    play: (step) => collect(take(step)),
+    play: async (step) => {
+      await learn('on');
+      return collect(take(step));
+    },
     finish: () => collect(trial.endSessions()),
     close: () => trial.close(),
   };

@@ -6,15 +6,14 @@ import { decodeRecord } from './record-codec.js';
 
 /** Rest between checkpoints that are taken in a pause, in times of what the last one took. Small, so that they stay small. */
 const IDLE_REST = 8;
-/** The longest such rest, ms: people wait for what was found in it. */
-const MAX_IDLE_REST_MS = 1_000;
-
 export interface CheckpointedReaderParts {
   log: Log;
   store: ScoringStore;
   clock: Clock;
   /** Longest time between two checkpoints while there is work, ms. */
   checkpointMs: number;
+  /** Longest rest after a checkpoint while there is nothing to read, ms: people wait for what was found in it. */
+  maxIdleRestMs: number;
   /** Most records taken from the log at once. Changes no result, only how long a check may wait behind a slice. */
   sliceRecords: number;
   /** Takes records and their positions, in order. Must not throw for what a record holds. */
@@ -89,8 +88,8 @@ export class CheckpointedReader {
    * took: under a load that leaves pauses, every pause would otherwise write all that changed since the one before.
    */
   #msToCheckpoint(idle: boolean): number {
-    const { clock, checkpointMs } = this.#parts;
-    const restMs = idle ? Math.min(MAX_IDLE_REST_MS, IDLE_REST * this.#checkpointTookMs) : checkpointMs;
+    const { clock, checkpointMs, maxIdleRestMs } = this.#parts;
+    const restMs = idle ? Math.min(maxIdleRestMs, IDLE_REST * this.#checkpointTookMs) : checkpointMs;
     const passedMs = clock.now() - this.#checkpointAt;
     // A clock that was set back must not put checkpoints off.
     return passedMs < 0 ? 0 : restMs - passedMs;

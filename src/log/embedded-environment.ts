@@ -31,6 +31,8 @@ export interface EmbeddedEnvironmentOptions {
   reserveBytes?: number;
   /** Bytes this user may still write on the volume; asks the system. */
   freeBytes?: () => number;
+  /** The data is thrown away in the end: nothing waits for the disk, and nothing outlives a crash of the machine. */
+  isTemporary?: boolean;
 }
 
 /** A small fact about the whole environment: a position, a sequence. */
@@ -39,7 +41,7 @@ export type MetaValue = number | { nextPosition: number; outboxHead: number };
 /**
  * One LMDB environment that holds the log, the scoring state and the outbox, so that one transaction can move all.
  *
- * Durability: `noSync` stays off and `overlappingSync` is switched off. Then LMDB writes the pages, flushes them
+ * Durability: but for temporary data `noSync` stays off and `overlappingSync` is switched off. Then LMDB writes the pages, flushes them
  * (fdatasync), writes the meta page through a descriptor opened with O_DSYNC, and only then reports the commit: a
  * resolved promise means on disk, and nothing is ever visible that is not. With `overlappingSync` (the library's
  * default) a commit is visible before it is flushed, two promises have to be told apart, and a crash of the machine
@@ -103,6 +105,7 @@ export class EmbeddedEnvironment {
       noSubdir: false,
       encoding: 'binary',
       overlappingSync: false,
+      noSync: options.isTemporary ?? false,
       // Every write here is an explicit batch. With implicit batches around it the library makes a promise of its own
       // for each, which nobody can handle when the commit fails, and that ends the process.
       eventTurnBatching: false,
