@@ -40,6 +40,40 @@ export function conformalTail(samples: readonly OutOfFold[], budget: number): Ta
   return { nats, groups, strongestBudget, supported: strongestBudget <= budget };
 }
 
+/** Share of clean groups from which on the tail's shape is read. */
+const TAIL_SHARE = 0.2;
+
+/**
+ * The risk that clean sessions exceed at a rate of the budget, if risks beyond the highest fifth fall off
+ * exponentially (the limit of excesses over a high threshold: Pickands 1975, Balkema and de Haan 1974, shape 0).
+ * An estimate, not a promise.
+ */
+export function extrapolatedTail(samples: readonly OutOfFold[], budget: number): number {
+  const sizes = groupSizes(samples);
+  const weightOf = ({ group }: OutOfFold) => 1 / (sizes.get(group) ?? 1);
+  const sorted = [...samples].sort((a, b) => b.risk - a.risk);
+  let above = 0;
+  let sum = 0;
+  for (const sample of sorted) {
+    if (above >= TAIL_SHARE * sizes.size) {
+      const excess = sum / above - sample.risk;
+      return sample.risk + Math.max(0, excess * Math.log(above / sizes.size / budget));
+    }
+    above += weightOf(sample);
+    sum += weightOf(sample) * sample.risk;
+  }
+  return Number.POSITIVE_INFINITY;
+}
+
+/**
+ * A history too short for the budget would put the threshold at the highest clean risk: far too high, since one session
+ * of a request's many makes it. There the shape of the tail decides, if it says less.
+ */
+function tailFor(samples: readonly OutOfFold[], budget: number): number {
+  const { nats, supported } = conformalTail(samples, budget);
+  return supported ? nats : Math.min(nats, extrapolatedTail(samples, budget));
+}
+
 /** Groups an agent's own median must outweigh before it stands alone. */
 const LEAN_GROUPS = 10;
 
@@ -77,7 +111,7 @@ export function levelledTails(samples: readonly OutOfFold[], budgets: readonly n
     for (const sample of own) shifted.push({ ...sample, risk: sample.risk - level });
   }
   const groups = groupSizes(samples).size;
-  const tails = new Map(budgets.map((budget) => [budget, conformalTail(shifted, budget).nats]));
+  const tails = new Map(budgets.map((budget) => [budget, tailFor(shifted, budget)]));
   return { groups, strongestBudget: 1 / (groups + 1), tails, agents, unknown: centre };
 }
 

@@ -137,7 +137,7 @@ export class Thresholds {
     }
     const known = `${held.groups} independent kinds of request support a budget of ${percent(held.strongestBudget)} at best`;
     const { standard, classes } = this.#budgets;
-    const until = 'until more is learned the threshold is the highest clean risk seen.';
+    const until = 'until more is learned the threshold is an estimate from the shape of the tail.';
     const first =
       held.strongestBudget <= standard
         ? `Calibrated for ${percent(standard)} false alarms: ${known}.`

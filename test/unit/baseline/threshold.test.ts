@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { conformalTail, levelledTails } from '../../../src/baseline/threshold.js';
+import { conformalTail, extrapolatedTail, levelledTails } from '../../../src/baseline/threshold.js';
 
 const sample = (group: string, risk: number, agentId = 'a') => ({ agentId, group, risk });
 
@@ -24,6 +24,23 @@ describe('conformalTail', () => {
 
   it('is out of reach without history', () => {
     expect(conformalTail([], 0.01).nats).toBe(Number.POSITIVE_INFINITY);
+  });
+});
+
+describe('extrapolatedTail', () => {
+  it('finds the quantile of an exponential tail beyond what was seen', () => {
+    const samples = Array.from({ length: 100 }, (_, i) => sample(`g${i}`, -Math.log((i + 0.5) / 100)));
+    expect(extrapolatedTail(samples, 0.001)).toBeCloseTo(-Math.log(0.001), 0);
+    expect(extrapolatedTail([], 0.01)).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  it('is what a history too short for the budget goes by, never above its highest risk', () => {
+    // One odd session of a request that ran a hundred times says little about how often requests alarm.
+    const ordinary = Array.from({ length: 40 }, (_, i) => sample(`g${i % 20}`, (i % 20) / 10));
+    const often = Array.from({ length: 100 }, (_, i) => sample('often', i === 0 ? 30 : 0));
+    const { tails, unknown } = levelledTails([...ordinary, ...often], [0.01]);
+    expect(unknown + (tails.get(0.01) ?? 0)).toBeLessThan(15);
+    expect(levelledTails(ordinary, [0.01]).tails.get(0.01)).toBeLessThanOrEqual(1.9);
   });
 });
 
