@@ -28,8 +28,6 @@ interface RowSurprise {
   first: number;
   /** Its surprise, nats. */
   highest: number;
-  /** The same, partly replaced by its own surprise among all rows so far. */
-  calibrated: number;
 }
 
 /**
@@ -64,11 +62,11 @@ export class MetricSeries {
   /** Takes a row in. */
   learn(timeMs: number, value: number): void {
     const read = this.#read(timeMs, value);
-    this.#learn(read, { timeMs, value, isAlarm: weigh(this.state.alarms, read.calibrated).isAlarm });
+    this.#learn(read, { timeMs, value, isAlarm: weigh(this.state.alarms, read.highest).isAlarm });
   }
 
-  #scoreOf({ first, calibrated }: RowSurprise, value: number): MetricScore {
-    const { nats, isAlarm } = weigh(this.state.alarms, calibrated);
+  #scoreOf({ first, highest }: RowSurprise, value: number): MetricScore {
+    const { nats, isAlarm } = weigh(this.state.alarms, highest);
     const { observed, expected } = this.#readings;
     return {
       nats,
@@ -81,10 +79,7 @@ export class MetricSeries {
   }
 
   /** @param read of this very row, the readings still being there */
-  #learn(
-    { highest, calibrated }: RowSurprise,
-    { timeMs, value, isAlarm }: { timeMs: number; value: number; isAlarm: boolean },
-  ) {
+  #learn({ highest }: RowSurprise, { timeMs, value, isAlarm }: { timeMs: number; value: number; isAlarm: boolean }) {
     const { above, below, alarms } = this.state;
     for (let i = 0; i < FEATURES.length; i++) {
       const off = this.#readings.off[i] ?? Number.NaN;
@@ -93,8 +88,7 @@ export class MetricSeries {
       if (up !== undefined) addToTail(up, Math.max(0, off), SETTINGS.tail);
       if (down !== undefined) addToTail(down, Math.max(0, -off), SETTINGS.tail);
     }
-    addToTail(this.state.highest, highest, SETTINGS.tail);
-    remember(alarms, calibrated, isAlarm);
+    remember(alarms, highest, isAlarm);
     learnRow(this.state, timeMs, bounded(value));
   }
 
@@ -113,9 +107,7 @@ export class MetricSeries {
         first = i;
       }
     }
-    const share = SETTINGS.calibrated;
-    const calibrated = (1 - share) * highest + share * tailNats(state.highest, highest, SETTINGS.tail);
-    return { first, highest, calibrated };
+    return { first, highest };
   }
 }
 

@@ -8,7 +8,7 @@ import type { MetricFeature } from './settings.js';
 /** Name of what is measured here. */
 export const METRIC_MEASURE = 'metricAnomaly';
 
-/** Series of all agents, about 6 kB each, and how many of them are held in memory. */
+/** Series of all agents, about 5 kB each, and how many of them are held in memory. */
 const MAX_SERIES = 16_384;
 const SERIES_IN_MEMORY = 1_024;
 /** Series of one agent: what it reports beyond them pushes out the youngest, so that a flood of names harms only itself. */

@@ -6,7 +6,7 @@ import { FEATURES, ONE_SIDED, SETTINGS } from './settings.js';
 
 export const HOURS = 24;
 
-/** All that is remembered of a series, about 6 kB however long it is. Plain data: stored as it is. */
+/** All that is remembered of a series, about 5 kB however long it is. Plain data: stored as it is. */
 export interface SeriesState {
   rows: number;
   latest: number;
@@ -23,8 +23,6 @@ export interface SeriesState {
   /** By feature: deviations above, and below where there is a below. */
   above: DecayedTail[];
   below: (DecayedTail | undefined)[];
-  /** Highest surprise of each row. */
-  highest: DecayedTail;
   alarms: AlarmMemory;
 }
 
@@ -41,7 +39,6 @@ export function newSeriesState(): SeriesState {
     reference: newBlockWindow(),
     above: FEATURES.map(newTail),
     below: FEATURES.map((feature) => (ONE_SIDED.has(feature) ? undefined : newTail())),
-    highest: newTail(),
     alarms: newAlarmMemory(),
   };
 }

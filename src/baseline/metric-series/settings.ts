@@ -12,7 +12,7 @@ export type MetricFeature = (typeof FEATURES)[number];
 export const SETTINGS = {
   tail: { decay: 0.9999, quantile: 0.9, exponentialShare: 0.9, paretoIndex: 1, warmUp: 100 } satisfies TailSettings,
   /** Share of each feature's surprise that counts: the less telling ones must be the more surprising. */
-  weights: [0.5, 0.8, 0.5, 1.3, 0.3],
+  weights: [0.5, 0.8, 0.5, 1.3, 0.7],
   levelRate: 0.01,
   changeRate: 0.025,
   seasonRate: 0.01,
@@ -20,14 +20,12 @@ export const SETTINGS = {
   shiftRows: 20,
   referenceRows: 2_000,
   /** The mean step of the latest rows against the usual step. */
-  spreadRows: 100,
+  spreadRows: 60,
   usualSpreadRows: 700,
-  /** Share of the highest surprise that is replaced by its own surprise among the series' earlier ones. */
-  calibrated: 0.1,
   /** Surprise that is worth an alarm, nats. */
-  alarmNats: 4,
+  alarmNats: 5,
   /** Rows after an alarm in which only what is this many times as surprising alarms again. Fixed: it never grows. */
-  coolDownRows: 160,
+  coolDownRows: 140,
   rise: 1.2,
   /** Every alarm makes the next one dearer by so many nats, less and less with the rows in between. */
   fatigueNats: 0.1,
