@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { assert, integer, property } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MetricSeries, type MetricScore } from '../../../../src/baseline/metric-series/metric-series.js';
 import type { SeriesState } from '../../../../src/baseline/metric-series/series-state.js';
@@ -62,7 +62,7 @@ describe('a metric series', () => {
   });
 
   it('says nothing about a flat series, and little about a calm one', () => {
-    expect(scores(new Array<number>(3_000).fill(7)).every(({ isAlarm }) => !isAlarm)).toBe(true);
+    expect(scores(Array.from({ length: 3_000 }, () => 7)).every(({ isAlarm }) => !isAlarm)).toBe(true);
     const calm = scores(rhythm(7)).filter(({ isAlarm }) => isAlarm);
     expect(calm.length).toBeLessThan(15);
     expect(calm.every(({ nats }) => nats < 8)).toBe(true);
@@ -94,8 +94,8 @@ describe('a metric series', () => {
   it('goes on after a restart as if there had been none', () => {
     const values = rhythm(11, (value, row) => (row === AT ? value + 90 : value));
     const whole = scores(values);
-    fc.assert(
-      fc.property(fc.integer({ min: 0, max: values.length - 1 }), (cut) => {
+    assert(
+      property(integer({ min: 0, max: values.length - 1 }), (cut) => {
         const before = new MetricSeries();
         scores(values.slice(0, cut), before);
         const after = new MetricSeries(decodeState(encodeState(before.state)) as SeriesState);
