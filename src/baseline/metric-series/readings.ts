@@ -10,6 +10,8 @@ const LEVEL_ROWS = 11;
 const STEP_ROWS = 6;
 const HOUR_ROWS = 21;
 const REFERENCE_ROWS = 61;
+/** Anything nearer is as expected, however exactly the series has kept to it so far. */
+const LEAST_OFF = 0.1;
 /** Outliers in steps count at most as so many spreads. */
 const STEP_CLIP = 8;
 
@@ -89,7 +91,7 @@ function put(
   feature: number,
   { off, observed, expected }: { off: number; observed: number; expected: number },
 ): void {
-  into.off[feature] = off;
+  into.off[feature] = Math.abs(off) < LEAST_OFF ? 0 : off;
   into.observed[feature] = observed;
   into.expected[feature] = expected;
 }
