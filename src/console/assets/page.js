@@ -128,7 +128,10 @@ async function refresh() {
     if (turn !== asked) return;
     lost();
   }
-  timer = setTimeout(refresh, document.hidden ? HIDDEN_MS : Math.min(REFRESH_MS * (1 + failures / 4), SLOWEST_MS));
+  timer = setTimeout(
+    () => void refresh(),
+    document.hidden ? HIDDEN_MS : Math.min(REFRESH_MS * (1 + failures / 4), SLOWEST_MS),
+  );
 }
 
 function show(text) {
@@ -245,7 +248,7 @@ function startBoard() {
   document.addEventListener('input', (event) => {
     if (event.target.closest('form.filter') === null) return;
     clearTimeout(pause);
-    pause = setTimeout(filter, FILTER_PAUSE_MS);
+    pause = setTimeout(() => void filter(), FILTER_PAUSE_MS);
   });
   document.addEventListener('click', (event) => {
     if (event.target.closest('.close') !== null) {
