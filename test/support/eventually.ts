@@ -1,5 +1,9 @@
 /** Waits until a condition holds; the limit is far beyond what is needed, so that a slow machine changes nothing. */
-export async function eventually(what: string, holds: () => boolean | Promise<boolean>, limitMs = 20_000): Promise<void> {
+export async function eventually(
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  limitMs = 20_000,
+): Promise<void> {
   const end = Date.now() + limitMs;
   while (!(await holds())) {
     if (Date.now() > end) throw new Error(`did not happen within ${limitMs} ms: ${what}`);

@@ -62,7 +62,9 @@ describe('assess', () => {
     const { measures, terms } = registry.assess(
       attempt({ at: 3, sessionId: 'm1', callId: 'c2' }, { ...steal, ...from }),
     );
-    const ofCalls = [...MEASURES].filter((name) => name !== 'callRate' && name !== 'metricAnomaly' && !HABIT_MEASURES.includes(name));
+    const ofCalls = [...MEASURES].filter(
+      (name) => name !== 'callRate' && name !== 'metricAnomaly' && !HABIT_MEASURES.includes(name),
+    );
     expect([...measures.keys()]).toEqual(expect.arrayContaining(ofCalls));
     expect(terms.reduce((sum, { nats }) => sum + nats, 0)).toBe(measures.get('combined')?.nats);
   });
