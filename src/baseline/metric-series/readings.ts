@@ -10,8 +10,8 @@ const LEVEL_ROWS = 11;
 const STEP_ROWS = 6;
 const HOUR_ROWS = 21;
 const REFERENCE_ROWS = 61;
-/** Anything nearer is as expected, however exactly the series has kept to it so far. */
-const LEAST_OFF = 0.1;
+/** A smaller shift is none, however exactly the series has repeated itself so far. */
+const LEAST_SHIFT = 0.1;
 /** Outliers in steps count at most as so many spreads. */
 const STEP_CLIP = 8;
 
@@ -46,7 +46,8 @@ export function read(state: SeriesState, { timeMs, value, into }: { timeMs: numb
     const { mean, deviation } = momentsOf(reference, BLOCK);
     const now = meanOf(recent);
     const usual = deviation + 1e-9 + 1e-3 * Math.abs(mean);
-    put(into, 3, { off: Math.abs(now - mean) / usual, observed: now, expected: mean });
+    const off = Math.abs(now - mean) / usual;
+    put(into, 3, { off: off < LEAST_SHIFT ? 0 : off, observed: now, expected: mean });
   }
   if (state.usualStep.count > 2 * SETTINGS.spreadRows) {
     const least = 1e-9 + 1e-4 * Math.abs(level.centre);
@@ -91,7 +92,7 @@ function put(
   feature: number,
   { off, observed, expected }: { off: number; observed: number; expected: number },
 ): void {
-  into.off[feature] = Math.abs(off) < LEAST_OFF ? 0 : off;
+  into.off[feature] = off;
   into.observed[feature] = observed;
   into.expected[feature] = expected;
 }
