@@ -101,10 +101,10 @@ function stageRows(of: { before: StageReading; after: StageReading; whole: Cost;
     { stage: 'baselines: calibrate', us: us('calibrate') },
     { stage: 'detectors', us: us('detectors') },
     { stage: 'correlate + respond', us: us('correlate') },
-    { stage: 'checkpoint: join', us: us('checkpoint: join') },
-    { stage: 'checkpoint: baselines', us: us('checkpoint: baselines') },
-    { stage: 'checkpoint: correlator, responder', us: us('checkpoint: rest') },
-    { stage: 'checkpoint: commit (main thread)', us: us('checkpoint: commit') },
+    { stage: 'outbox (main thread)', us: us('outbox') },
+    { stage: 'checkpoint: collect', us: us('checkpoint: join', 'checkpoint: baselines', 'checkpoint: rest') },
+    { stage: 'checkpoint: encode', us: us('checkpoint: encode') },
+    { stage: 'checkpoint: write (main thread)', us: us('checkpoint: commit') },
     { stage: 'storing: rows of log records (parent)', us: parts.storeRowsUs },
   ];
   const known = rows.reduce((sum, row) => sum + row.us, 0);

@@ -197,7 +197,8 @@ function startTimers({ core, link, mail, config, clock, logger }: TimerParts): (
       }),
     );
     const read = Math.min(stored.outbox, mail?.cursor ?? stored.outbox);
-    const surplus = Math.min(read, core.store.outboxHead - KEEP_OUTBOX);
+    // What is newer than the checkpoint's state is read again at a restart.
+    const surplus = Math.min(read, core.store.checkpointOutboxHead, core.store.outboxHead - KEEP_OUTBOX);
     if (surplus > 0) await core.store.trimOutbox(surplus);
   };
   const maintenance = setInterval(() => {
@@ -221,7 +222,7 @@ function consoleSources({ core, link, config }: RunningParts, clock: Clock): Con
       const isOpen = 'logBacklog' in store;
       return {
         mode: config.mode,
-        scoringBacklog: core.log.head - core.store.nextPosition + 1,
+        scoringBacklog: core.log.head - core.scoring.effectsPosition + 1,
         storeBacklog: isOpen ? store.logBacklog + store.outboxBacklog : undefined,
         ...(isOpen && store.failingSince !== undefined ? { storeFailingSince: store.failingSince } : {}),
       };
@@ -247,8 +248,10 @@ function statusOf({
     intake: core.intake.counters(),
     scoring: {
       position: core.scoring.position - 1,
-      committed: core.store.nextPosition - 1,
-      backlog: head - core.store.nextPosition + 1,
+      // Scored, with all effects in the outbox; and with the state, from which a restart goes on.
+      effects: core.scoring.effectsPosition - 1,
+      checkpoint: core.store.nextPosition - 1,
+      backlog: head - core.scoring.effectsPosition + 1,
       ...core.scoring.counters,
     },
     join: core.join.stats(),
@@ -279,6 +282,6 @@ function tenantStatusOf(core: Core, config: Config, { tenant }: Principal): Reco
     openIncidents: incidents.filter(({ status }) => status !== 'closed').length,
     commandsInForce: commands.filter(isInForce).length,
     proposals: commands.filter(({ state, dryRun }) => state === 'proposed' && !dryRun).length,
-    scoring: { backlog: core.log.head - core.store.nextPosition + 1 },
+    scoring: { backlog: core.log.head - core.scoring.effectsPosition + 1 },
   };
 }

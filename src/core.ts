@@ -54,9 +54,11 @@ const SESSION_ROOM = 1.25;
 const MAX_INCIDENTS = 10_000;
 const MAX_COMMANDS = 20_000;
 /** Longest time between checkpoints under load: most of what changes in it changes again, and is written once. */
-const CHECKPOINT_MS = 5_000;
-/** Longest rest between checkpoints in pauses, ms: people wait for what was found in it. */
-const MAX_IDLE_REST_MS = 1_000;
+const CHECKPOINT_MS = 30_000;
+/** Scored again in some seconds after a crash. */
+const CHECKPOINT_RECORDS = 20_000;
+/** Longest rest between two moves of effects into the outbox, ms: people wait for what was found in it. */
+const MAX_EFFECTS_REST_MS = 1_000;
 
 export interface CoreOptions {
   config: Config;
@@ -71,6 +73,10 @@ export interface CoreOptions {
   isTemporary?: boolean;
   /** Most records taken from the log at once; 256. */
   sliceRecords?: number;
+  /** Longest time between two checkpoints while there is work, ms; 30,000. */
+  checkpointMs?: number;
+  /** Most records between two checkpoints; 20,000. */
+  checkpointRecords?: number;
   scored?: (result: Scored) => void;
   windowScored?: NonNullable<ScoringParts['windowScored']>;
   sessionScored?: NonNullable<ScoringParts['sessionScored']>;
@@ -108,7 +114,7 @@ export interface Core {
   realisedRates: (tenant: string) => RealisedRate[];
   /** Appends records that are not observations. */
   record: (...records: LogRecord[]) => Promise<number>;
-  /** Resolves when everything that is in the log now has been scored and committed, or scoring has failed. */
+  /** Resolves when all that is in the log now has been scored and its effects are out, or scoring has failed. */
   settled: () => Promise<void>;
   close: () => Promise<void>;
 }
@@ -217,12 +223,19 @@ export function openCore(options: CoreOptions): Core {
   const incidentView = new IncidentView(MAX_INCIDENTS);
   incidentView.restore(incidents.sort((a, b) => a.updatedAt - b.updatedAt));
   const commandView = new CommandView(MAX_COMMANDS);
-  const recent = store.outbox(Math.max(0, store.outboxHead - RECENT_ENTRIES), RECENT_ENTRIES);
+  const head = store.checkpointOutboxHead;
+  const recent = store.outbox(Math.max(0, head - RECENT_ENTRIES), RECENT_ENTRIES);
   commandView.restore(
     { commands: commands.sort((a, b) => a.issuedAt - b.issuedAt), restrictions },
-    store.outboxHead,
-    recent,
+    head,
+    recent.filter(({ sequence }) => sequence <= head),
   );
+  // What went out after the checkpoint: scoring makes it again, but says it no more.
+  for (let entries = store.outbox(head, RECENT_ENTRIES); entries.length > 0;) {
+    incidentView.apply(entries);
+    commandView.apply(entries);
+    entries = store.outbox(entries.at(-1)?.sequence ?? store.outboxHead, RECENT_ENTRIES);
+  }
 
   const intake = new LoggingIntake({
     log,
@@ -256,9 +269,10 @@ export function openCore(options: CoreOptions): Core {
     mode: config.mode,
     freezeWindowMs: config.respond.freezeWindowMs,
     suspendWindowMs: config.respond.suspendWindowMs,
-    checkpointMs: CHECKPOINT_MS,
-    // The clock of a trial leaps, so that a checkpoint seems to have taken a day; and it writes to no disk.
-    maxIdleRestMs: options.isTemporary === true ? 0 : MAX_IDLE_REST_MS,
+    checkpointMs: options.checkpointMs ?? CHECKPOINT_MS,
+    checkpointRecords: options.checkpointRecords ?? CHECKPOINT_RECORDS,
+    // The clock of a trial leaps, so that a move seems to have taken a day; and it writes to no disk.
+    maxEffectsRestMs: options.isTemporary === true ? 0 : MAX_EFFECTS_REST_MS,
     sliceRecords: options.sliceRecords ?? SLICE_RECORDS,
     answer: (id, answer) => checker.answer(id, answer),
     awaits: (id) => checker.awaits(id),
@@ -317,7 +331,7 @@ export function openCore(options: CoreOptions): Core {
       );
     },
     record: (...records) => log.append(records.map(encodeRecord)),
-    settled: () => settled(log, store, () => isScoring),
+    settled: () => settled(log, scoring, () => isScoring),
     close: async () => {
       await scoring.stop();
       await log.close();
@@ -357,9 +371,9 @@ function installSeed(dataDir: string): number {
 }
 
 /** Waits for scoring to reach the log's present end; gives up when scoring has failed, since it never will. */
-async function settled(log: EmbeddedLog, store: EmbeddedScoringStore, isScoring: () => boolean): Promise<void> {
+async function settled(log: EmbeddedLog, scoring: Scoring, isScoring: () => boolean): Promise<void> {
   const head = log.head;
-  while (store.nextPosition <= head && isScoring()) await new Promise((resolve) => setTimeout(resolve, 5));
+  while (scoring.effectsPosition <= head && isScoring()) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
 function timelineAt(log: EmbeddedLog, position: number) {

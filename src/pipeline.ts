@@ -15,9 +15,10 @@ import type { EventTimeJoin } from './join/event-time-join.js';
 import type { ClosedSession, JoinInput, JoinOutput } from './join/port.js';
 import { joinWindows } from './join/window-join.js';
 import type { Clock } from './lib/clock.js';
-import { encodeState } from './lib/state-table.js';
+import { LatePut } from './lib/late-put.js';
+import { encodeState, type StatePut } from './lib/state-table.js';
 import { CheckpointedReader } from './log/checkpointed-reader.js';
-import type { Log, ScoringStore, StateCommit } from './log/port.js';
+import type { Log, ScoringStore } from './log/port.js';
 import type { Effect, OutboxEntry } from './model/effect.js';
 import type { Incident, TimelineEntry } from './model/incident.js';
 import type { Activation, Verdict } from './model/log-record.js';
@@ -37,10 +38,11 @@ import type { Responder } from './respond/responder.js';
  *   storing   the log, the outbox -> ClickHouse                                          store/
  *
  * Scoring is a deterministic function of the log. Nothing here reads a clock for a decision: `now` is the newest
- * processing time in the log. State, position and effects move in one transaction; effects leave after it.
+ * processing time in the log. Effects leave soon, through the outbox; the state follows at rare checkpoints, because after
+ * a crash it is scored again from the log.
  */
 
-/** Outbox entries of these types do not wait for the next checkpoint: somebody acts on them. */
+/** Effects of these types are put into the outbox at once: somebody acts on them. */
 const URGENT = new Set<Effect['type']>(['incident', 'command', 'command-event', 'restriction']);
 /** Learned sessions of an agent between two published versions of its baseline. */
 const PUBLISH_EVERY = 25;
@@ -80,8 +82,10 @@ export interface ScoringParts {
   suspendWindowMs: number;
   /** Longest time between two checkpoints while there is work, ms. */
   checkpointMs: number;
-  /** Longest rest between two checkpoints while there is none, ms. */
-  maxIdleRestMs: number;
+  /** Most records between two checkpoints: so many are scored again after a crash. */
+  checkpointRecords: number;
+  /** Longest rest between two moves of effects into the outbox, ms: people wait for what was found in it. */
+  maxEffectsRestMs: number;
   /** Most records taken from the log at once. Changes no result, only how long a check may wait behind a slice. */
   sliceRecords: number;
   /** Answers a gateway that asked about this observation. */
@@ -90,7 +94,7 @@ export interface ScoringParts {
   /** Committed effects, in order. */
   committed: (entries: OutboxEntry[]) => void;
   /** State of parts that keep their own journal beside the tables, to be written with the checkpoint. */
-  drainMore: (puts: { key: string; value: Uint8Array }[], deletes: string[]) => void;
+  drainMore: (puts: StatePut[], deletes: string[]) => void;
   /** Something an operator should know. */
   notice: (message: string, facts: Record<string, unknown>) => void;
   /** Told of every scored observation and the risk of its session after it, nats; makes nothing for it. */
@@ -144,7 +148,11 @@ export class Scoring {
     this.#reader = new CheckpointedReader({
       ...parts,
       take: (records, positions) => this.#score(records, positions),
-      isUrgent: () => this.#urgent,
+      effects: {
+        count: () => this.#effects.length,
+        isUrgent: () => this.#urgent,
+        take: () => this.#takeEffects(),
+      },
       drain: () => this.#drain(),
       damaged: (error) => {
         this.#counters.damaged++;
@@ -161,6 +169,11 @@ export class Scoring {
   /** Next position that will be scored. */
   get position(): number {
     return this.#reader.position;
+  }
+
+  /** All records before it are scored, and their effects are in the outbox. */
+  get effectsPosition(): number {
+    return this.#reader.effectsPosition;
   }
 
   get counters(): ScoringCounters {
@@ -532,11 +545,20 @@ export class Scoring {
     }
   }
 
+  #takeEffects(): Effect[] {
+    const effects = this.#effects;
+    this.#effects = [];
+    this.#urgent = false;
+    return effects;
+  }
+
   /** What changed since the last checkpoint. */
-  #drain(): Pick<StateCommit, 'puts' | 'deletes' | 'effects'> {
+  #drain(): { puts: StatePut[]; deletes: string[] } {
     const { join, baselines, entitlements, correlator, responder, peers, blastNotices, drainMore } = this.#parts;
     const changes = join.drainChanges();
-    const puts = changes.puts.map(({ key, value }) => ({ key, value: encodeState(value) }));
+    const puts: StatePut[] = changes.puts.map(
+      (put) => new LatePut(() => ({ key: put.key, value: encodeState(put.value) })),
+    );
     puts.push({ key: NOW_KEY, value: new TextEncoder().encode(String(this.#now)) });
     const deletes = changes.deletes;
     baselines.drain(puts, deletes);
@@ -547,10 +569,7 @@ export class Scoring {
     peers.drain(puts, deletes);
     blastNotices.drain(puts, deletes);
     drainMore(puts, deletes);
-    const effects = this.#effects;
-    this.#effects = [];
-    this.#urgent = false;
-    return { puts, deletes, effects };
+    return { puts, deletes };
   }
 }
 

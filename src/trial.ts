@@ -68,7 +68,7 @@ export function openTrial(options: TrialOptions = {}): Trial {
     ...(options.library === undefined ? {} : { library: options.library }),
   });
   const settled = async () => {
-    while (core.store.nextPosition <= core.log.head) {
+    while (core.scoring.effectsPosition <= core.log.head) {
       if (failure !== undefined) throw failure;
       await new Promise((resolve) => setTimeout(resolve, 1));
     }

@@ -4,6 +4,7 @@ import { Thresholds } from '../../src/baseline/thresholds.js';
 import { Correlator } from '../../src/correlate/correlator.js';
 import { IndexedDetectorRunner } from '../../src/detect/runner.js';
 import { EventTimeJoin } from '../../src/join/event-time-join.js';
+import { LatePut } from '../../src/lib/late-put.js';
 import { EmbeddedEnvironment } from '../../src/log/embedded-environment.js';
 import { EmbeddedLog } from '../../src/log/embedded-log.js';
 import { EmbeddedScoringStore } from '../../src/log/embedded-scoring-store.js';
@@ -22,7 +23,6 @@ const stages: StageTimes = {};
 /** Time of stages that ran inside the one that is running, ms. */
 let innerMs = 0;
 let scoringReadAt = 0;
-let checkpointAt = 0;
 
 /** Running totals. */
 export interface StageReading {
@@ -65,14 +65,13 @@ export function installStageTimers(): void {
   time(BaselineRegistry.prototype, 'drain', 'checkpoint: baselines');
   time(Correlator.prototype, 'drain', 'checkpoint: rest');
   time(Responder.prototype, 'drain', 'checkpoint: rest');
-  time(EmbeddedScoringStore.prototype, 'commit', 'checkpoint: commit');
+  // Entries are encoded between slices of scoring, or just before they change.
+  time(LatePut.prototype, 'fix', 'checkpoint: encode');
+  time(EmbeddedScoringStore.prototype, 'commitEffects', 'outbox');
 
   // Between reading the log and pushing into the join lies decoding, and nothing else.
   after(EmbeddedLog.prototype, 'read', () => (scoringReadAt = performance.now()));
   before(EventTimeJoin.prototype, 'push', () => add('decode', performance.now() - scoringReadAt));
-  // Between the join's drain and the baselines' lies the encoding of the join's entries.
-  after(EventTimeJoin.prototype, 'drainChanges', () => (checkpointAt = performance.now()));
-  before(BaselineRegistry.prototype, 'drain', () => add('checkpoint: join', performance.now() - checkpointAt));
   timePuts();
 }
 
@@ -86,7 +85,8 @@ function timePuts(): void {
       time(this.segments, 'put', 'append');
       time(this.state, 'put', 'checkpoint: commit');
       time(this.state, 'remove', 'checkpoint: commit');
-      time(this.outbox, 'put', 'checkpoint: commit');
+      time(this.staged, 'put', 'checkpoint: commit');
+      time(this.outbox, 'put', 'outbox');
     }
     time(job, 'fill', 'append');
     return Reflect.apply(submit, this, [job]);

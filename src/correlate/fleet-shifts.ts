@@ -82,7 +82,12 @@ export class FleetShifts {
   /** By class, where there is a shift that explains something. */
   readonly #damping = new Map<string, Damping>();
   /** Only written here: what it holds is read at the start. */
-  readonly #stored = new StateTable<CauseState>({ prefix: CAUSE_PREFIX, capacity: 1, load: () => undefined });
+  readonly #stored = new StateTable<CauseState>({
+    prefix: CAUSE_PREFIX,
+    capacity: 1,
+    load: () => undefined,
+    isShared: true,
+  });
   #evicted = 0;
   #opened = 0;
 

@@ -1,3 +1,4 @@
+import { LatePut } from '../lib/late-put.js';
 import type { StateChanges } from './port.js';
 import type { AgentRecord, SessionEntry } from './session-entry.js';
 import type { TenantState } from './tenant-state.js';
@@ -65,27 +66,42 @@ export class ChangeLog {
     this.#deletes.push(joinKey('agent', agent.id));
   }
 
-  /** Adds the changes since the last call. Deletes are meant before puts: a key may be in both. */
+  /**
+   * Adds the changes since the last call, to be read before the next one. Deletes are meant before puts: a key may be in
+   * both.
+   */
   drain(changes: StateChanges, isKnown: (agent: AgentRecord) => boolean): void {
     changes.deletes.push(...this.#deletes.filter((key) => !this.#closed.has(key)));
     for (const [key, value] of this.#closed) changes.puts.push({ key, value });
     for (const agent of this.#agents) {
       if (!isKnown(agent)) continue;
       agent.dirty = false;
-      const { dirty: _, ...value } = agent;
-      changes.puts.push({ key: joinKey('agent', agent.id), value: { ...value, heardAt: [...agent.heardAt] } });
+      agent.late = new LatePut(() => {
+        const { dirty: _, late: __, ...value } = agent;
+        agent.late = undefined;
+        return { key: joinKey('agent', agent.id), value: { ...value, heardAt: [...agent.heardAt] } };
+      });
+      changes.puts.push(agent.late);
     }
     for (const entry of this.#sessions) {
       entry.dirty = false;
       if (entry.gone) continue;
       entry.stored = true;
-      changes.puts.push({ key: joinKey('session', entry.id), value: entry.state() });
+      entry.late = new LatePut(() => {
+        entry.late = undefined;
+        return { key: joinKey('session', entry.id), value: entry.state() };
+      });
+      changes.puts.push(entry.late);
     }
     for (const row of this.#windows) {
       row.dirty = false;
       if (row.gone) continue;
       row.stored = true;
-      changes.puts.push({ key: joinKey('window', row.entry.id, row.start), value: windowRowState(row) });
+      row.late = new LatePut(() => {
+        row.late = undefined;
+        return { key: joinKey('window', row.entry.id, row.start), value: windowRowState(row) };
+      });
+      changes.puts.push(row.late);
     }
     this.#sessions = [];
     this.#windows = [];

@@ -5,7 +5,7 @@ import { readState } from './restore.js';
 import { SessionEntry, sessionKey } from './session-entry.js';
 import { restoreWindowRow } from './window-row.js';
 
-/** What changed in the state since the last call. No key is in both lists. */
+/** What changed in the state since the last call; the puts must be read before the next one. No key is in both lists. */
 export function drainState(state: HeldState): StateChanges {
   const changes: StateChanges = { puts: [], deletes: [] };
   state.changes.drain(changes, (agent) => state.tenantsById.get(agent.tenantId)?.agents.get(agent.agentId) === agent);
@@ -23,8 +23,6 @@ export function drainState(state: HeldState): StateChanges {
   const ids = state.ids.drainChunk();
   changes.puts.push(...ids.puts);
   changes.deletes.push(...ids.deletes);
-  const written = new Set(changes.puts.map(({ key }) => key));
-  changes.deletes = changes.deletes.filter((key) => !written.has(key));
   return changes;
 }
 

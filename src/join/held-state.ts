@@ -79,14 +79,18 @@ export class HeldState {
     return tenant;
   }
 
-  /** The session of an observation. One that was closed before comes back closed. */
+  /** The session of an observation, which may be changed now. One that was closed before comes back closed. */
   session(tenant: TenantState, observation: Observation, out: JoinOutput[]): SessionEntry {
     const { agentId, sessionId } = observation;
     const key = sessionKey(agentId, sessionId);
     const known = tenant.sessions.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      known.keep();
+      return known;
+    }
     while (this.sessionCount >= this.options.maxSessions) this.#evictSession(out);
     const agent = this.#agent(tenant, agentId);
+    agent.late?.fix();
     agent.openSessions++;
     this.changes.agent(agent);
     const entry = new SessionEntry(this.counters.nextId++, observation.tenant, key, agent, sessionId);
@@ -124,6 +128,7 @@ export class HeldState {
   /** Gives a window's (next) result. */
   emit(row: WindowRow, out: JoinOutput[]): void {
     const { entry } = row;
+    entry.keep();
     const expected = this.options.expects?.(entry.tenant, entry.agent.agentId) ?? NONE;
     out.push({ type: 'window', value: viewWindow(row, this.options.windowMs, expected) });
     if (row.results === 0) this.counters.windows++;
@@ -135,6 +140,7 @@ export class HeldState {
 
   dropWindow(tenant: TenantState, row: WindowRow): void {
     const { entry } = row;
+    entry.keep();
     const end = row.start + this.options.windowMs;
     entry.windows = entry.windows.filter((other) => other !== row);
     entry.finalBefore = Math.max(entry.finalBefore, end);
@@ -146,6 +152,7 @@ export class HeldState {
   }
 
   close(tenant: TenantState, entry: SessionEntry, reason: CloseReason, out: JoinOutput[]): void {
+    entry.keep();
     entry.closed = true;
     this.counters.afterClose += entry.beyond;
     this.changes.session(entry);
@@ -160,6 +167,7 @@ export class HeldState {
   /** Lets go of a session that is closed and whose windows are all final; what remains is the mark that it was. */
   release(tenant: TenantState, entry: SessionEntry): void {
     if (entry.gone || !entry.closed || entry.windows.length > 0) return;
+    entry.keep();
     tenant.sessions.remove(entry);
     this.sessionCount--;
     this.changes.sessionGone(entry);

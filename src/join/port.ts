@@ -43,8 +43,8 @@ export type JoinOutput =
 
 /** One piece of state under its own key. Values are plain data (msgpack, structured clone); they may hold Infinity. */
 export interface StateEntry {
-  key: string;
-  value: unknown;
+  readonly key: string;
+  readonly value: unknown;
 }
 
 /** What changed since the last call; to be written in the transaction that moves the log position. */

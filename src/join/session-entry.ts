@@ -1,3 +1,4 @@
+import type { LatePut } from '../lib/late-put.js';
 import { CallTable, type CallTableState } from './calls.js';
 import type { CloseReason } from './port.js';
 import { newWindowRow, type WindowRow } from './window-row.js';
@@ -13,6 +14,8 @@ export interface AgentRecord {
   /** Place in the log when its last session went; orders the idle ones for eviction. */
   touched: number;
   dirty: boolean;
+  /** Handed over to a checkpoint that has not encoded it yet. */
+  late?: LatePut<unknown> | undefined;
 }
 
 /** What survives a restart: a tuple, because one is written for every session that a checkpoint finds changed. */
@@ -64,6 +67,8 @@ export class SessionEntry {
   dirty = false;
   stored = false;
   gone = false;
+  /** Handed over to a checkpoint that has not encoded it yet. */
+  late: LatePut<unknown> | undefined;
 
   /**
    * @param key unique within the tenant
@@ -85,6 +90,16 @@ export class SessionEntry {
       if (row?.start === start) return row;
     }
     return undefined;
+  }
+
+  /**
+   * To be called before the session, one of its windows or its agent changes: a checkpoint that is being encoded shows
+   * them as they were.
+   */
+  keep(): void {
+    this.late?.fix();
+    this.agent.late?.fix();
+    for (const { late } of this.windows) late?.fix();
   }
 
   openWindow(start: number): WindowRow {

@@ -1,4 +1,5 @@
 import { stableId } from '../lib/hash.js';
+import type { LatePut } from '../lib/late-put.js';
 import { STREAMS, type Observation, type Stream } from '../model/observation.js';
 import type { StreamPresence, Window, WindowCounts } from '../model/window.js';
 import { MAX_NAMED } from './calls.js';
@@ -30,6 +31,8 @@ export interface WindowRow {
   /** Has been handed over for storing, so that its end must be handed over too. */
   stored: boolean;
   gone: boolean;
+  /** Handed over to a checkpoint that has not encoded it yet. */
+  late: LatePut<unknown> | undefined;
 }
 
 /** What survives a restart: a tuple, because one is written for every window that a checkpoint finds changed. */
@@ -61,6 +64,7 @@ export function newWindowRow(entry: SessionEntry, start: number): WindowRow {
     dirty: false,
     stored: false,
     gone: false,
+    late: undefined,
   };
 }
 

@@ -1,5 +1,5 @@
 import { BoundedMap } from './bounded-map.js';
-import { decodeState, StateTable } from './state-table.js';
+import { decodeState, StateTable, type StatePut } from './state-table.js';
 
 /** What an entry must carry to be found again after a restart, and in the same order. */
 export interface CappedEntry {
@@ -69,7 +69,7 @@ export class CappedStateTable<V extends CappedEntry> {
     }
   }
 
-  drain(puts: { key: string; value: Uint8Array }[], deletes: string[]): void {
+  drain(puts: StatePut[], deletes: string[]): void {
     this.#table.drain(puts, deletes);
   }
 }

@@ -1,4 +1,5 @@
-import { decodeState, encodeState, storedKey } from './state-table.js';
+import { LatePut } from './late-put.js';
+import { decodeState, encodeState, storedKey, type StatePut } from './state-table.js';
 
 export interface JournaledTableOptions<V, C> {
   /** Name of the table, without a slash. It owns the prefixes `name/` and `name-change/`. */
@@ -43,6 +44,8 @@ export class JournaledTable<V, C> {
   /** Full keys to be deleted from the store. */
   readonly #deletes = new Set<string>();
   readonly #deleted = new Set<string>();
+  /** Handed over and not encoded yet. */
+  readonly #late = new Map<string, { put: LatePut; entry: Entry<V, C> }>();
 
   constructor(options: JournaledTableOptions<V, C>) {
     this.#options = options;
@@ -81,15 +84,22 @@ export class JournaledTable<V, C> {
 
   /**
    * Adds everything that changed since the last call to `puts` and `deletes`, and lets go of the least recently used
-   * entries above the cap.
+   * entries above the cap. What was not read of the last call is encoded now; reading the puts may add to `deletes`.
    */
-  drain(puts: { key: string; value: Uint8Array }[], deletes: string[]): void {
+  drain(puts: StatePut[], deletes: string[]): void {
+    for (const { put } of this.#late.values()) put.fix();
     deletes.push(...this.#deletes);
     this.#deletes.clear();
     this.#deleted.clear();
     for (const key of this.#dirty) {
       const entry = this.#entries.get(key);
-      if (entry !== undefined) this.#store(key, entry, puts, deletes);
+      if (entry === undefined) continue;
+      const put = new LatePut(() => {
+        this.#late.delete(key);
+        return this.#store(key, entry, deletes);
+      });
+      this.#late.set(key, { put, entry });
+      puts.push(put);
     }
     this.#dirty.clear();
     let excess = this.#entries.size - this.#options.capacity;
@@ -99,24 +109,32 @@ export class JournaledTable<V, C> {
     }
   }
 
-  #store(key: string, entry: Entry<V, C>, puts: { key: string; value: Uint8Array }[], deletes: string[]): void {
+  #store(key: string, entry: Entry<V, C>, deletes: string[]): StatePut {
     if (entry.snapshotBytes > 0) {
       const value = encodeState(entry.pending.map((change) => this.#options.change.to(change)));
       if (entry.changeBytes + value.length <= entry.snapshotBytes) {
-        puts.push({ key: this.#changeKey(key, entry.next++), value });
         entry.changeBytes += value.length;
         entry.pending = [];
-        return;
+        return { key: this.#changeKey(key, entry.next++), value };
       }
     }
     const snapshot: Snapshot = { plain: this.#options.plain.to(entry.value), from: entry.next };
     const value = encodeState(snapshot);
-    puts.push({ key: this.#snapshotKey(key), value });
     deletes.push(...this.#changeKeys(key, entry));
     Object.assign(entry, { from: entry.next, snapshotBytes: value.length, changeBytes: 0, pending: [] });
+    return { key: this.#snapshotKey(key), value };
+  }
+
+  /** Encodes an entry that may be changed now. One that left memory since it was handed over comes back. */
+  #fix(key: string): void {
+    const late = this.#late.get(key);
+    if (late === undefined) return;
+    late.put.fix();
+    if (!this.#entries.has(key)) this.#entries.set(key, late.entry);
   }
 
   #entry(key: string): Entry<V, C> | undefined {
+    if (this.#late.size > 0) this.#fix(key);
     const held = this.#entries.get(key);
     if (held !== undefined) {
       this.#entries.delete(key);

@@ -11,7 +11,7 @@ const GIB = 2 ** 30;
 const MIB = 2 ** 20;
 
 /** Version of what lies in the databases; raised when an older program could no longer read it. */
-const FORMAT = 1;
+const FORMAT = 2;
 
 /** The system's error numbers, which the library passes on. LMDB turns a short write, as on a full disk, into EIO. */
 const EIO = 5;
@@ -36,7 +36,7 @@ export interface EmbeddedEnvironmentOptions {
 }
 
 /** A small fact about the whole environment: a position, a sequence. */
-export type MetaValue = number | { nextPosition: number; outboxHead: number };
+export type MetaValue = number | Partial<Record<string, number>>;
 
 /**
  * One LMDB environment that holds the log, the scoring state and the outbox, so that one transaction can move all.
@@ -58,6 +58,8 @@ export class EmbeddedEnvironment {
   /** Effects as JSON text, by sequence. */
   readonly outbox: Database<string, number>;
   readonly meta: Database<MetaValue, string>;
+  /** Parts of a large checkpoint, by number, before they are moved into the state. */
+  readonly staged: Database<Uint8Array, number>;
   readonly space: SpaceGuard;
   readonly #root: RootDatabase<Uint8Array, string>;
   readonly #lock: DirectoryLock;
@@ -123,6 +125,7 @@ export class EmbeddedEnvironment {
       });
       this.outbox = this.#root.openDB<string, number>({ name: 'outbox', encoding: 'string' });
       this.meta = this.#root.openDB<MetaValue, string>({ name: 'meta', encoding: 'json' });
+      this.staged = this.#root.openDB<Uint8Array, number>({ name: 'staged', encoding: 'binary' });
       this.#checkFormat();
       this.#checkReaders();
     } catch (error) {
@@ -144,6 +147,13 @@ export class EmbeddedEnvironment {
   /** Makes a job part of the next transaction. */
   submit(job: WriteJob): void {
     this.#queue.submit(job);
+  }
+
+  /** Does all operations in one durable transaction before it returns. Only before anything is submitted. */
+  writeNow(operations: readonly Operation[]): void {
+    this.#root.transactionSync(() => {
+      for (const operation of operations) operation();
+    });
   }
 
   /** Bytes that live log segments take on disk, page by page. */
@@ -195,7 +205,8 @@ export class EmbeddedEnvironment {
 
   #checkFormat(): void {
     const format = this.meta.get('format');
-    if (format === undefined) this.meta.putSync('format', FORMAT);
+    // Format 1 had no staged checkpoints and no position of the effects; without them it means the same.
+    if (format === undefined || format === 1) this.meta.putSync('format', FORMAT);
     else if (format !== FORMAT) {
       throw new Error(
         `${this.directory} has format ${JSON.stringify(format)} and this version reads ${FORMAT}; ` +
@@ -216,7 +227,8 @@ export class EmbeddedEnvironment {
   #look(): SpaceUse {
     const stats = statsOf(this.#root);
     let usedBytes = 0;
-    for (const database of [this.segments, this.state, this.outbox, this.meta]) usedBytes += liveBytes(database);
+    for (const database of [this.segments, this.state, this.outbox, this.meta, this.staged])
+      usedBytes += liveBytes(database);
     return { usedBytes, fileBytes: (stats.lastPageNumber + 1) * stats.pageSize, freeBytes: this.#freeBytes() };
   }
 }

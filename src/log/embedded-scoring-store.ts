@@ -1,7 +1,8 @@
 import type { Effect, OutboxEntry } from '../model/effect.js';
+import { CheckpointWriter, finishStaged, type Changes } from './checkpoint-writer.js';
 import type { EmbeddedEnvironment, MetaValue } from './embedded-environment.js';
 import { LogClosedError, LogDamagedError } from './log-errors.js';
-import type { ReaderMemory, ScoringStore, StateCommit } from './port.js';
+import type { ReaderMemory, ScoringStore, StateCheckpoint, StateCommit } from './port.js';
 import { PositionWaiters } from './position-waiters.js';
 import type { Operation } from './write-queue.js';
 
@@ -14,9 +15,14 @@ const MAX_KEY_BYTES = 512;
 /** Outbox entries dropped in one transaction. */
 const TRIM_STEP = 10_000;
 
-interface Place {
-  nextPosition: number;
-  outboxHead: number;
+/** A type and not an interface, so that it fits the values of the meta database. */
+type Place = Record<'nextPosition' | 'effectsPosition' | 'outboxHead' | 'checkpointOutboxHead', number>;
+
+/** What a transaction moves; what it does not name stays. */
+interface Move {
+  place: (before: Place) => Place;
+  operations: readonly Operation[];
+  effects: readonly Effect[];
 }
 
 /** {@link ScoringStore} in the environment of the log. One per environment. */
@@ -27,9 +33,13 @@ export class EmbeddedScoringStore implements ScoringStore {
   #committed: Place;
   /** What the transaction that is being written will make durable. */
   #staged: Place;
+  /** Of the checkpoint that is being written. */
+  #pending: Changes | undefined;
 
+  /** Finishes the checkpoint that a crash may have left half moved. */
   constructor(environment: EmbeddedEnvironment) {
     this.#environment = environment;
+    finishStaged(environment);
     this.#committed = readPlace(environment.meta.get(SCORING_KEY));
     this.#staged = this.#committed;
   }
@@ -38,11 +48,21 @@ export class EmbeddedScoringStore implements ScoringStore {
     return this.#committed.nextPosition;
   }
 
+  get effectsPosition(): number {
+    return this.#committed.effectsPosition;
+  }
+
   get outboxHead(): number {
     return this.#committed.outboxHead;
   }
 
+  get checkpointOutboxHead(): number {
+    return this.#committed.checkpointOutboxHead;
+  }
+
   get(key: string): Uint8Array | undefined {
+    const pending = this.#pending?.get(key);
+    if (pending !== undefined) return pending ?? undefined;
     return this.#environment.state.getBinary(keyBytes(key));
   }
 
@@ -66,39 +86,57 @@ export class EmbeddedScoringStore implements ScoringStore {
    * @throws RangeError for a key that is empty or too long, or a position before the committed one
    */
   async commit(change: StateCommit): Promise<OutboxEntry[]> {
-    const { nextPosition } = change;
+    const { nextPosition, effects } = change;
+    const { state } = this.#environment;
     const puts = change.puts.map(({ key, value }) => ({ key: keyBytes(key), value: Buffer.from(value) }));
     const deletes = change.deletes.map((key) => keyBytes(key));
-    const effects = change.effects.map((effect) => ({ effect, text: JSON.stringify(effect) }));
-    const { state, outbox, meta } = this.#environment;
-    return new Promise((resolve, reject) => {
-      let entries: OutboxEntry[] = [];
-      let place = this.#staged;
-      this.#environment.submit({
-        fill: (operations) => {
-          place = this.#moveTo(nextPosition, effects.length);
-          for (const { key, value } of puts) operations.push(() => void state.put(key, value));
-          for (const key of deletes) operations.push(() => void state.remove(key));
-          let sequence = place.outboxHead - effects.length;
-          entries = effects.map(({ effect, text }) => {
-            const own = ++sequence;
-            operations.push(() => void outbox.put(own, text));
-            return { sequence: own, effect };
-          });
-          const value = place;
-          operations.push(() => void meta.put(SCORING_KEY, value));
-        },
-        committed: () => {
-          this.#committed = place;
-          this.#waiters.advance(place.outboxHead);
-          resolve(entries);
-        },
-        failed: (error) => {
-          this.#staged = this.#committed;
-          reject(error);
-        },
-      });
+    return this.#move({
+      operations: [
+        ...puts.map(
+          ({ key, value }) =>
+            () =>
+              void state.put(key, value),
+        ),
+        ...deletes.map((key) => () => void state.remove(key)),
+      ],
+      effects,
+      place: (before) => {
+        checkForward(before.nextPosition, nextPosition);
+        const outboxHead = before.outboxHead + effects.length;
+        const effectsPosition = Math.max(before.effectsPosition, nextPosition);
+        return { nextPosition, effectsPosition, outboxHead, checkpointOutboxHead: outboxHead };
+      },
     });
+  }
+
+  /** See {@link ScoringStore.commitEffects}. @throws RangeError for a position before the committed one */
+  commitEffects(effectsPosition: number, effects: readonly Effect[]): Promise<OutboxEntry[]> {
+    return this.#move({
+      operations: [],
+      effects,
+      place: (before) => {
+        checkForward(before.effectsPosition, effectsPosition);
+        return { ...before, effectsPosition, outboxHead: before.outboxHead + effects.length };
+      },
+    });
+  }
+
+  /** See {@link ScoringStore.openCheckpoint}. @throws RangeError for a key that is empty or too long */
+  openCheckpoint(nextPosition: number): StateCheckpoint {
+    if (this.#pending !== undefined) throw new Error('a checkpoint is being written already');
+    const { effectsPosition, outboxHead, checkpointOutboxHead } = this.#committed;
+    // What is scored again has its effects in the outbox already: how many of them lie before is not known then.
+    const head = nextPosition < effectsPosition ? checkpointOutboxHead : outboxHead;
+    const writer = new CheckpointWriter(this.#environment, (operations) => this.#write(operations));
+    this.#pending = writer.changes;
+    return {
+      put: (key, value) => writer.put(checkedKey(key), value),
+      delete: (key) => writer.delete(checkedKey(key)),
+      finish: async () => {
+        await writer.finish((operations) => this.#moveState(nextPosition, head, operations));
+        this.#pending = undefined;
+      },
+    };
   }
 
   outbox(after: number, max: number): OutboxEntry[] {
@@ -149,13 +187,46 @@ export class EmbeddedScoringStore implements ScoringStore {
     this.#waiters.close(new LogClosedError());
   }
 
-  #moveTo(nextPosition: number, effects: number): Place {
-    const before = this.#staged;
-    if (!Number.isSafeInteger(nextPosition) || nextPosition < before.nextPosition) {
-      throw new RangeError(`Scoring cannot go back from position ${before.nextPosition} to ${nextPosition}.`);
-    }
-    this.#staged = { nextPosition, outboxHead: before.outboxHead + effects };
-    return this.#staged;
+  async #moveState(nextPosition: number, head: number, operations: readonly Operation[]): Promise<void> {
+    const place = (before: Place): Place => {
+      checkForward(before.nextPosition, nextPosition);
+      const effectsPosition = Math.max(before.effectsPosition, nextPosition);
+      return { ...before, nextPosition, effectsPosition, checkpointOutboxHead: head };
+    };
+    await this.#move({ operations, effects: [], place });
+  }
+
+  #move(change: Move): Promise<OutboxEntry[]> {
+    const effects = change.effects.map((effect) => ({ effect, text: JSON.stringify(effect) }));
+    const { outbox, meta } = this.#environment;
+    return new Promise((resolve, reject) => {
+      let entries: OutboxEntry[] = [];
+      let place = this.#staged;
+      this.#environment.submit({
+        fill: (operations) => {
+          place = change.place(this.#staged);
+          this.#staged = place;
+          operations.push(...change.operations);
+          let sequence = place.outboxHead - effects.length;
+          entries = effects.map(({ effect, text }) => {
+            const own = ++sequence;
+            operations.push(() => void outbox.put(own, text));
+            return { sequence: own, effect };
+          });
+          const value = place;
+          operations.push(() => void meta.put(SCORING_KEY, value));
+        },
+        committed: () => {
+          this.#committed = place;
+          this.#waiters.advance(place.outboxHead);
+          resolve(entries);
+        },
+        failed: (error) => {
+          this.#staged = this.#committed;
+          reject(error);
+        },
+      });
+    });
   }
 
   #write(own: readonly Operation[]): Promise<void> {
@@ -170,7 +241,20 @@ export class EmbeddedScoringStore implements ScoringStore {
 }
 
 function readPlace(stored: MetaValue | undefined): Place {
-  return typeof stored === 'object' ? stored : { nextPosition: 1, outboxHead: 0 };
+  const { nextPosition = 1, outboxHead = 0, ...rest } = typeof stored === 'object' ? stored : {};
+  return { nextPosition, outboxHead, effectsPosition: nextPosition, checkpointOutboxHead: outboxHead, ...rest };
+}
+
+function checkForward(from: number, to: number): void {
+  if (!Number.isSafeInteger(to) || to < from) {
+    throw new RangeError(`Scoring cannot go back from position ${from} to ${to}.`);
+  }
+}
+
+function checkedKey(key: string): string {
+  // At most three bytes a code unit: most keys need no second look.
+  if (key.length === 0 || key.length * 3 > MAX_KEY_BYTES) keyBytes(key);
+  return key;
 }
 
 function keyBytes(key: string): Buffer {

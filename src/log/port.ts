@@ -48,15 +48,42 @@ export interface StateCommit {
   effects: Effect[];
 }
 
-/** Durable scoring state, and the outbox beside it: one transaction moves both. */
+/**
+ * A checkpoint that is being written while scoring goes on. Nothing of it counts before `finish` has resolved; what is
+ * in it shows in `ScoringStore.get` at once, because entries that were handed over may be forgotten in memory.
+ */
+export interface StateCheckpoint {
+  put(key: string, value: Uint8Array): void;
+  delete(key: string): void;
+  /** Makes all of it count, together with its position. The effects of all records before that must be in the outbox. */
+  finish(): Promise<void>;
+}
+
+/**
+ * Durable scoring state, and the outbox beside it. The two move apart: effects leave at once, the state follows when it
+ * is cheap. What lies between `nextPosition` and `effectsPosition` is scored again after a crash, without effects.
+ */
 export interface ScoringStore {
-  /** Next position scoring has to read; 1 at first. */
+  /** Position of the last checkpoint: the next one that scoring has to read after a restart; 1 at first. */
   readonly nextPosition: number;
+  /** The effects of all records before it are in the outbox. At least `nextPosition`. */
+  readonly effectsPosition: number;
+  /** Every outbox entry up to this one is contained in the state of the last checkpoint, and perhaps some more. */
+  readonly checkpointOutboxHead: number;
   get(key: string): Uint8Array | undefined;
-  /** All keys with the prefix, in key order. */
+  /** All keys with the prefix, in key order; without a checkpoint that is being written. */
   entries(prefix: string): Iterable<{ key: string; value: Uint8Array }>;
-  /** @returns the outbox entries written, in order, once durable */
+  /** Moves state, position and effects at once. @returns the outbox entries written, in order, once durable */
   commit(change: StateCommit): Promise<OutboxEntry[]>;
+  /**
+   * Puts effects into the outbox.
+   *
+   * @param effectsPosition the position that the effects reach up to
+   * @returns the entries written, in order, once durable
+   */
+  commitEffects(effectsPosition: number, effects: readonly Effect[]): Promise<OutboxEntry[]>;
+  /** Begins a checkpoint of the state at a position. One at a time. */
+  openCheckpoint(nextPosition: number): StateCheckpoint;
   /** Outbox entries with a sequence greater than `after`, oldest first. */
   outbox(after: number, max: number): OutboxEntry[];
   /** Sequence of the newest outbox entry; 0 when there was none. */

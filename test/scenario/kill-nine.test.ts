@@ -49,6 +49,9 @@ const SETTINGS = {
     acknowledgeMs: DAY_MS,
     containmentMs: DAY_MS,
     maxCommandsPerMinute: 1_000_000,
+    // Which of a handful of agents is contained first follows from the order of arrival, which two runs do not share.
+    maxContainedShare: 1,
+    minContainedAgents: 1_000,
     revokeFrom: 'low',
     freezeAfterSessions: 2,
   },

@@ -113,10 +113,26 @@ describe.each(SOURCES)('the same log scored again: $name', ({ name, sessions }) 
     expect(difference).toBeUndefined();
   });
 
+  it('with checkpoints that are encoded while other records are scored', async (context) => {
+    const options = { checkpointRecords: 100, sliceRecords: 3, lostEffects: [2, 4, 7], lostCheckpoints: [9, 20] };
+    const { difference, restarts } = await again(context, options);
+    expect(restarts).toBeGreaterThan(2);
+    expect(difference).toBeUndefined();
+  });
+
   it('with ends between scoring and checkpoint', async (context) => {
-    const options = { lostCheckpoints: [2, 5, 11], sliceRecords: 50, eagerCheckpoints: true };
+    const options = { lostCheckpoints: [1, 2, 4], sliceRecords: 50, eagerCheckpoints: true };
     const { difference, lost } = await again(context, options);
-    expect(lost).toBe(3);
+    expect(lost).toBeGreaterThan(1);
+    expect(difference).toBeUndefined();
+  });
+
+  it('with ends between effects and checkpoint, and before either', async (context) => {
+    const options = { lostCheckpoints: [1, 2, 3, 6], lostEffects: [2, 3, 8], sliceRecords: 9, checkpointRecords: 150 };
+    const { difference, lost, restarts } = await again(context, options);
+    // Two may be lost by one end.
+    expect(lost).toBeGreaterThan(3);
+    expect(restarts).toBeGreaterThan(2);
     expect(difference).toBeUndefined();
   });
 
@@ -126,7 +142,9 @@ describe.each(SOURCES)('the same log scored again: $name', ({ name, sessions }) 
       sliceRecords: fc.oneof(fc.integer({ min: 5, max: 20 }), fc.integer({ min: 20, max: 1_000 })),
       eagerCheckpoints: fc.boolean(),
       restartsAt: fc.array(place, { maxLength: 3 }),
-      lostCheckpoints: fc.array(fc.integer({ min: 1, max: 60 }), { maxLength: 3 }),
+      checkpointRecords: fc.integer({ min: 20, max: 2_000 }),
+      lostCheckpoints: fc.array(fc.integer({ min: 1, max: 30 }), { maxLength: 3 }),
+      lostEffects: fc.array(fc.integer({ min: 1, max: 100 }), { maxLength: 3 }),
     });
     await fc.assert(
       fc.asyncProperty(disturbance, async (options) => {

@@ -18,8 +18,9 @@ export function memoryStore(): MemoryStore {
       const puts: { key: string; value: Uint8Array }[] = [];
       const deletes: string[] = [];
       stage.drain(puts, deletes);
-      for (const key of deletes) held.delete(key);
+      // In this order: reading a put may add to the deletes.
       for (const { key, value } of puts) held.set(key, value.slice());
+      for (const key of deletes) held.delete(key);
     },
     size: () => held.size,
   };

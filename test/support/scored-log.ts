@@ -16,17 +16,21 @@ export interface ScoreOptions {
   /** Settings of that run; the data directory is replaced. */
   config?: Partial<Config>;
   sliceRecords?: number;
-  /** Takes a checkpoint after every slice instead of as rarely as may be. */
+  /** Takes checkpoints one after the other, and moves effects after every slice, instead of as rarely as may be. */
   eagerCheckpoints?: boolean;
+  /** Most records between two checkpoints. */
+  checkpointRecords?: number;
   /** Closes and opens everything again after so many records. */
   restartsAt?: readonly number[];
   /** Checkpoints that never become durable, counted from 1: the process ends between scoring and committing. */
   lostCheckpoints?: readonly number[];
+  /** Moves of effects that never become durable, counted from 1. */
+  lostEffects?: readonly number[];
 }
 
 export interface ScoredLog {
   outbox: OutboxEntry[];
-  /** Checkpoints that were lost as asked. */
+  /** Checkpoints and moves of effects that were lost as asked. */
   lost: number;
   restarts: number;
 }
@@ -37,7 +41,9 @@ export async function scoreRecords(records: readonly RawRecord[], options: Score
   const dataDir = join(directory.path, 'data');
   fixInstallSeed(dataDir, options.seed);
   const lostCheckpoints = new Set(options.lostCheckpoints);
+  const lostEffects = new Set(options.lostEffects);
   let checkpoints = 0;
+  let moves = 0;
   let lost = 0;
   let restarts = -1;
   const open = (): { core: Core; hasFailed: () => boolean } => {
@@ -51,18 +57,27 @@ export async function scoreRecords(records: readonly RawRecord[], options: Score
         failed = true;
       },
       ...(options.sliceRecords === undefined ? {} : { sliceRecords: options.sliceRecords }),
+      ...(options.checkpointRecords === undefined ? {} : { checkpointRecords: options.checkpointRecords }),
     });
-    const commit = core.store.commit.bind(core.store);
-    core.store.commit = (change) => {
-      if (!lostCheckpoints.delete(++checkpoints)) return commit(change);
+    const isLost = (losses: Set<number>, number: number) => {
+      if (!losses.delete(number)) return false;
       lost++;
-      return Promise.reject(new Error('the process ended before the checkpoint was durable'));
+      return true;
+    };
+    const end = () => Promise.reject(new Error('the process ended before this was durable'));
+    const commitEffects = core.store.commitEffects.bind(core.store);
+    core.store.commitEffects = (position, effects) =>
+      isLost(lostEffects, ++moves) ? end() : commitEffects(position, effects);
+    const openCheckpoint = core.store.openCheckpoint.bind(core.store);
+    core.store.openCheckpoint = (position) => {
+      const checkpoint = openCheckpoint(position);
+      return isLost(lostCheckpoints, ++checkpoints) ? { ...checkpoint, finish: end } : checkpoint;
     };
     return { core, hasFailed: () => failed };
   };
   let running = open();
   const settle = async () => {
-    while (running.core.store.nextPosition <= running.core.log.head) {
+    while (running.core.scoring.effectsPosition <= running.core.log.head) {
       if (running.hasFailed()) {
         await running.core.close();
         running = open();
@@ -117,7 +132,7 @@ class HastyClock implements Clock {
   #now = systemClock.now();
 
   now(): number {
-    this.#now += 10_000;
+    this.#now += 60_000;
     return this.#now;
   }
 }

@@ -36,6 +36,6 @@ it('commits what it scored also when its clock leaps during a commit and then st
   // This one waits for the rest after a commit that seems to have taken a day.
   await core.record({ type: 'tick', value: { now: clock.now() } });
   await core.settled();
-  expect(core.store.nextPosition).toBe(core.log.head + 1);
+  expect(core.scoring.effectsPosition).toBe(core.log.head + 1);
   await core.close();
 });

@@ -85,6 +85,77 @@ describe('the embedded scoring store', () => {
     check();
   });
 
+  it('moves effects ahead of the state, and keeps both positions', async () => {
+    await store.commit(change(5, { effects: [effect('x')] }));
+    expect(await store.commitEffects(9, [effect('y')])).toEqual([{ sequence: 2, effect: effect('y') }]);
+    const check = (): void => {
+      expect([store.nextPosition, store.effectsPosition, store.checkpointOutboxHead, store.outboxHead]).toEqual([
+        5, 9, 1, 2,
+      ]);
+    };
+    check();
+    await reopen();
+    check();
+    await expect(store.commitEffects(8, [])).rejects.toThrow(/cannot go back from position 9 to 8/);
+    // What is scored again says nothing of how many effects lie before it.
+    await store.openCheckpoint(7).finish();
+    expect([store.nextPosition, store.effectsPosition, store.checkpointOutboxHead]).toEqual([7, 9, 1]);
+    await store.openCheckpoint(9).finish();
+    expect([store.nextPosition, store.effectsPosition, store.checkpointOutboxHead]).toEqual([9, 9, 2]);
+  });
+
+  describe('with a large checkpoint', () => {
+    const keys = Array.from({ length: 400 }, (_, index) => `large/${index}`);
+
+    function begin(): ReturnType<EmbeddedScoringStore['openCheckpoint']> {
+      const checkpoint = store.openCheckpoint(20);
+      checkpoint.delete('gone');
+      for (const key of keys) checkpoint.put(key, Buffer.alloc(1_000, key));
+      return checkpoint;
+    }
+    function holds(): boolean[] {
+      return [...new Set(keys.map((key) => text(key)?.startsWith(key) === true)), text('gone') === undefined];
+    }
+
+    beforeEach(async () => {
+      await store.commit(change(10, { puts: [{ key: 'gone', value: Buffer.from('1') }] }));
+    });
+
+    it('shows what is in it at once, and counts it when it is finished', async () => {
+      const checkpoint = begin();
+      expect(holds()).toEqual([true, true]);
+      expect(store.nextPosition).toBe(10);
+      await checkpoint.finish();
+      expect(store.nextPosition).toBe(20);
+      expect(holds()).toEqual([true, true]);
+      await reopen();
+      expect(holds()).toEqual([true, true]);
+      expect([...environment.staged.getKeys()]).toEqual([]);
+    });
+
+    it('forgets all of it after an end before it counts', async () => {
+      begin();
+      // The parts are written, and nothing says that they belong together.
+      await store.commitEffects(30, [effect('x')]);
+      expect([...environment.staged.getKeys()].length).toBeGreaterThan(3);
+      await reopen();
+      expect([store.nextPosition, store.effectsPosition]).toEqual([10, 30]);
+      expect(holds()).toEqual([false, false]);
+      expect([...environment.staged.getKeys()]).toEqual([]);
+    });
+
+    it('has all of it after an end while it was moved into the state', async () => {
+      const finished = begin().finish();
+      const ended = finished.catch((error: unknown) => String(error));
+      while (store.nextPosition !== 20) await new Promise((resolve) => setImmediate(resolve));
+      await reopen();
+      expect(await ended).toMatch(/closed/);
+      expect(store.nextPosition).toBe(20);
+      expect(holds()).toEqual([true, true]);
+      expect([...environment.staged.getKeys()]).toEqual([]);
+    });
+  });
+
   it('numbers the effects of concurrent commits without gaps', async () => {
     const written = await Promise.all(
       Array.from({ length: 20 }, (_, index) =>
