@@ -50,11 +50,11 @@ const MAX_SCORED = 32;
 export function outOfFold(members: readonly PastSession[], { own, pool, models }: Calibrating): number[] {
   const journal = new Journal();
   const records = members.slice(-MAX_TAKEN_OUT).map(({ facts }) => recordOf(facts));
+  hideRequests(records, { own, pool, journal });
   for (const record of records) {
     own.learn(record, -1, journal);
     pool.learn(record, -1, journal);
   }
-  for (const record of records) hideRequest(record, own, pool, journal);
   const risks = members.slice(-MAX_SCORED).map(({ facts, extraNats }) => {
     return Math.max(rescore(facts, { own, pool, models }), NO_CALL_NATS) + extraNats;
   });
@@ -85,12 +85,24 @@ export function thresholdIn({ levels, unknownLevel, tails }: Calibration, agentI
 /** A clean session without calls did nothing that could alarm, and counts as such. */
 const NO_CALL_NATS = -99;
 
-/** Older sessions of the request may have left the history while their counts remain: then it is taken out of sight. */
-function hideRequest({ intent }: SessionRecord, own: AgentBaseline, pool: AgentBaseline, journal: Journal): void {
-  const key = requestKeyOf(intent);
-  const left = own.requests.get(key);
-  if (left === undefined) return;
-  own.requests.remove(left, journal);
-  const pooled = pool.requests.get(key);
-  if (pooled !== undefined) pool.requests.remove(pooled, journal);
+/**
+ * Takes out of sight what would be left of the sessions' requests once they are taken out, or would be empty: cheaper
+ * than counting them down. Something is left where older sessions of the request have left the history.
+ */
+function hideRequests(
+  records: readonly SessionRecord[],
+  { own, pool, journal }: { own: AgentBaseline; pool: AgentBaseline; journal: Journal },
+): void {
+  const sessionsOf = new Map<number, number>();
+  for (const { intent } of records) {
+    const key = requestKeyOf(intent);
+    sessionsOf.set(key, (sessionsOf.get(key) ?? 0) + 1);
+  }
+  for (const [key, sessions] of sessionsOf) {
+    const mine = own.requests.get(key);
+    const pooled = pool.requests.get(key);
+    const isLeft = mine !== undefined && mine.sessions > sessions;
+    if (mine !== undefined) own.requests.remove(mine, journal);
+    if (pooled !== undefined && (isLeft || pooled.sessions <= sessions)) pool.requests.remove(pooled, journal);
+  }
 }

@@ -41,21 +41,24 @@ export class CountMap {
 
   /** @returns whether the count changed: a full map takes no new key, and no count falls below zero */
   add(key: number, by: 1 | -1, journal?: Journal): boolean {
-    const before = this.#counts.get(key);
-    if (before === 0 && (by < 0 || this.#counts.size >= this.#capacity)) {
+    const before = this.#counts.add(key, by, this.#counts.size < this.#capacity);
+    if (before < 0) {
       if (by > 0) this.#ignored++;
       return false;
     }
     journal?.count(this, key, before);
     this.#total += by;
-    this.#counts.set(key, before + by);
     return true;
+  }
+
+  /** Makes room for so many keys, up to the cap. */
+  reserve(keys: number): void {
+    this.#counts.reserve(Math.min(keys, this.#capacity));
   }
 
   /** Sets a count, also above the cap: only for taking changes back. */
   put(key: number, count: number): void {
-    this.#total += count - this.#counts.get(key);
-    this.#counts.set(key, count);
+    this.#total += count - this.#counts.set(key, count);
   }
 
   /** In no particular order. */
@@ -69,6 +72,7 @@ export class CountMap {
 
   static fromPlain({ keys, counts }: PlainCounts, capacity: number): CountMap {
     const map = new CountMap(capacity);
+    map.reserve(keys.length);
     keys.forEach((key, i) => map.put(key, counts[i] ?? 0));
     return map;
   }

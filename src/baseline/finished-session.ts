@@ -1,8 +1,8 @@
 import type { Assessment } from '../detect/port.js';
 import type { AgentBaseline } from './agent-baseline.js';
+import type { SessionRecord } from './facts.js';
 import type { Habits, FinishedSession } from './habits.js';
 import { mix } from './keys.js';
-import { recordOf } from './session-record.js';
 import type { SessionFeatures } from './session-features.js';
 import type { SessionState } from './session-state.js';
 
@@ -30,9 +30,12 @@ export function withHabits(assessment: Assessment, session: SessionState, habits
 }
 
 /** A session that is over, as numbers. @param own what was known of the agent before it */
-export function finishedSession(session: SessionState, own: AgentBaseline): FinishedSession {
+export function finishedSession(
+  session: SessionState,
+  { tools, targets }: SessionRecord,
+  own: AgentBaseline,
+): FinishedSession {
   const { tenant, agentId, activity, scoring } = session;
-  const { tools, targets } = recordOf(session.trace.facts);
   let fresh = 0;
   for (const { kind, value } of targets) if (own.values.get(mix(kind, value)) === 0) fresh++;
   const features: SessionFeatures = {

@@ -43,7 +43,7 @@ interface Entry {
 }
 
 interface Index {
-  /** Held sessions by serial: those of known agents, and the others. */
+  /** Held sessions by serial, oldest first: those of known agents, and the others. */
   warm: Map<number, Entry>;
   cold: Map<number, Entry>;
   perAgent: Map<string, number[]>;
@@ -86,13 +86,15 @@ export class History {
 
   /** The agent is known from now on. @returns its sessions so far, oldest first */
   warmUp(tenant: string, agentId: string): PastSession[] {
-    const { warm, cold, perAgent } = this.#index(tenant);
+    const index = this.#index(tenant);
+    const { warm, cold, perAgent } = index;
     const serials = perAgent.get(agentId) ?? [];
     for (const serial of serials) {
       const entry = cold.get(serial);
       cold.delete(serial);
       if (entry !== undefined) warm.set(serial, entry);
     }
+    index.warm = new Map([...warm].sort(([a], [b]) => a - b));
     return serials
       .map((serial) => this.#table.get(keyOf(tenant, agentId, serial)))
       .filter((session) => session !== undefined);
@@ -102,9 +104,9 @@ export class History {
   groups(tenant: string, count: number): RequestGroup[] {
     const { warm } = this.#index(tenant);
     const groups = new Map<string, RequestGroup>();
-    const newest = [...warm].sort(([a], [b]) => a - b).slice(-count);
+    const newest = [...warm].slice(-count);
     for (const [serial, { agentId, request }] of newest) {
-      const key = JSON.stringify([agentId, request]);
+      const key = `${request} ${agentId}`;
       const group = groups.get(key);
       if (group === undefined) groups.set(key, { agentId, serials: [serial] });
       else group.serials.push(serial);
@@ -157,10 +159,9 @@ export class History {
   /** Lets the oldest go until at most `max` are held. */
   #cut(tenant: string, held: ReadonlyMap<number, Entry>, max: number): void {
     while (held.size > max) {
-      let oldest = Number.POSITIVE_INFINITY;
-      // Not simply the first: warming up puts older sessions behind newer ones.
-      for (const serial of held.keys()) oldest = Math.min(oldest, serial);
-      this.#drop(tenant, oldest);
+      const oldest = held.keys().next();
+      if (oldest.done === true) return;
+      this.#drop(tenant, oldest.value);
     }
   }
 

@@ -9,7 +9,7 @@ import { Agents, type StoredChange } from './agents.js';
 import { Assessor } from './assessor.js';
 import { sumOf } from './evidence.js';
 import { callsPerMinute } from './call-rates.js';
-import type { CallFact } from './facts.js';
+import type { CallFact, SessionRecord } from './facts.js';
 import { FactReader } from './fact-reader.js';
 import { finishedSession, withHabits } from './finished-session.js';
 import { Habits } from './habits.js';
@@ -156,7 +156,8 @@ export class BaselineRegistry {
     const session = this.#sessions.close(key);
     if (session === undefined || session.trace.isEmpty) return this.#closed(tenant, agentId);
     const mode = this.learning(tenant);
-    const finished = finishedSession(session, this.#agents.read(tenant, agentId));
+    const record = recordOf(session.trace.facts);
+    const finished = finishedSession(session, record, this.#agents.read(tenant, agentId));
     const isVouched = mode === 'vouched';
     const isLearned = isVouched || (mode === 'on' && outcome === 'learn');
     // What was flagged has had its alarm; what is vouched for is no drift.
@@ -167,7 +168,7 @@ export class BaselineRegistry {
     const facts = isTested ? { features, measures, emitters: session.allEmitters(), baselineVersion } : undefined;
     const held: HeldSession = { tenant, agentId, facts: session.trace.facts, extraNats, finished };
     if (isLearned) {
-      this.#learn(held, isVouched);
+      this.#learn(held, record, isVouched);
       const calibrated = this.#thresholds.calibrateIfDue(tenant);
       return { ...this.#closed(tenant, agentId), learned: true, calibrated, finished: facts };
     }
@@ -181,7 +182,7 @@ export class BaselineRegistry {
     const sessions = this.#quarantine.release(incidentId);
     const learned = sessions.filter(({ tenant }) => learn && this.learning(tenant) !== 'frozen');
     this.#discarded += sessions.length - learned.length;
-    for (const session of learned) this.#learn(session, false);
+    for (const session of learned) this.#learn(session, recordOf(session.facts), false);
     for (const tenant of new Set(learned.map((session) => session.tenant))) this.#thresholds.calibrateIfDue(tenant);
     return learned.length;
   }
@@ -287,9 +288,9 @@ export class BaselineRegistry {
     };
   }
 
-  #learn({ finished, ...session }: HeldSession, isVouched: boolean): void {
+  #learn({ finished, ...session }: HeldSession, record: SessionRecord, isVouched: boolean): void {
     const { tenant, agentId } = session;
-    const isNewlyWarm = this.#agents.learn(tenant, agentId, recordOf(session.facts));
+    const isNewlyWarm = this.#agents.learn(tenant, agentId, record);
     this.#history.add(session);
     if (finished !== undefined) this.#habits.learn(finished, isVouched);
     if (!isNewlyWarm) return;

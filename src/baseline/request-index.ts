@@ -18,6 +18,8 @@ export class RequestIndex {
   readonly #words = new Map<number, IndexedWord>();
   /** Requests by place; a hole where one has gone. */
   readonly #requests: (KnownRequest | undefined)[] = [];
+  /** Their keys by place. */
+  #keys = new Uint32Array(64);
   readonly #placeOf = new Map<KnownRequest, number>();
   readonly #free: number[] = [];
   /** Places of each request's words, by the request's place. */
@@ -44,6 +46,8 @@ export class RequestIndex {
   insert(request: KnownRequest): void {
     const place = this.#free.pop() ?? this.#requests.length;
     this.#requests[place] = request;
+    if (place >= this.#keys.length) this.#keys = lengthened(this.#keys);
+    this.#keys[place] = request.key;
     this.#placeOf.set(request, place);
     this.#wordsOf[place] = Uint32Array.from(request.words, (word) => this.#insertWord(word, request.key, place));
   }
@@ -140,12 +144,10 @@ export class RequestIndex {
     if (held === undefined) {
       held = { place: this.#freeWords.pop() ?? this.#wordPlaces++, places: [] };
       this.#words.set(word, held);
-      if (held.place >= this.#lengths.length) this.#grow();
+      if (held.place >= this.#lengths.length) this.#lengths = lengthened(this.#lengths);
     }
     const { places } = held;
-    let at = places.length;
-    while (at > 0 && this.#at(places[at - 1] ?? 0).key > key) at--;
-    places.splice(at, 0, place);
+    places.splice(this.#rankOf(places, key), 0, place);
     this.#lengths[held.place] = places.length;
     return held.place;
   }
@@ -153,18 +155,30 @@ export class RequestIndex {
   #removeWord(word: number, place: number): void {
     const held = this.#words.get(word);
     if (held === undefined) return;
-    held.places.splice(held.places.indexOf(place), 1);
+    held.places.splice(this.#rankOf(held.places, this.#keys[place] ?? 0), 1);
     this.#lengths[held.place] = held.places.length;
     if (held.places.length > 0) return;
     this.#words.delete(word);
     this.#freeWords.push(held.place);
   }
 
-  #grow(): void {
-    const longer = new Uint32Array(2 * this.#lengths.length);
-    longer.set(this.#lengths);
-    this.#lengths = longer;
+  /** Where a request's key is, or belongs, among the places of a word: they are in ascending order of keys. */
+  #rankOf(places: readonly number[], key: number): number {
+    let from = 0;
+    let to = places.length;
+    while (from < to) {
+      const middle = (from + to) >>> 1;
+      if ((this.#keys[places[middle] ?? 0] ?? 0) < key) from = middle + 1;
+      else to = middle;
+    }
+    return from;
   }
+}
+
+function lengthened(numbers: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
+  const longer = new Uint32Array(2 * numbers.length);
+  longer.set(numbers);
+  return longer;
 }
 
 const NO_WORDS = new Uint32Array(0);

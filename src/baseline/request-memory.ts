@@ -6,6 +6,8 @@ import { RequestIndex } from './request-index.js';
 import { requestKeyOf } from './scoring-state.js';
 
 const MAX_COUNTS_OF_REQUEST = 2_048;
+/** The oldest requests are looked for once for so many of them. */
+const OLDEST_AT_ONCE = 64;
 
 /** One distinct request and what its sessions did: counts of sessions, however often it ran. */
 export interface KnownRequest {
@@ -34,6 +36,8 @@ export type PlainRequest = Omit<KnownRequest, 'counts'> & { counts: PlainCounts 
 export class RequestMemory {
   readonly #requests = new Map<number, KnownRequest>();
   #index: RequestIndex | undefined;
+  /** Next to be pushed out, the last first, with when each was learned: what was learned again since is passed over. */
+  #oldest: { known: KnownRequest; learnedAt: number }[] = [];
   readonly #capacity: number;
   #evicted = 0;
 
@@ -87,6 +91,7 @@ export class RequestMemory {
         readTargets: 0,
         learnedAt: now,
       };
+      known.counts.reserve(record.tools.length + record.wordKeys.length + record.targets.length);
       const added = known;
       this.#insert(added);
       journal?.step(() => this.remove(added));
@@ -126,17 +131,28 @@ export class RequestMemory {
   }
 
   #evictOldest(journal?: Journal): void {
-    let oldest: KnownRequest | undefined;
-    for (const known of this.#requests.values()) {
-      const isOlder =
-        oldest === undefined ||
-        known.learnedAt < oldest.learnedAt ||
-        (known.learnedAt === oldest.learnedAt && known.key < oldest.key);
-      if (isOlder) oldest = known;
+    // While a journal is kept, requests are out of sight that will be back.
+    if (journal !== undefined) this.#oldest = [];
+    let oldest = this.#nextOldest();
+    if (oldest === undefined) {
+      this.#oldest = [...this.#requests.values()]
+        .map((known) => ({ known, learnedAt: known.learnedAt }))
+        .sort((a, b) => b.learnedAt - a.learnedAt || b.known.key - a.known.key)
+        .slice(-OLDEST_AT_ONCE);
+      oldest = this.#nextOldest();
     }
     if (oldest === undefined) return;
     this.remove(oldest, journal);
     this.#evicted++;
+    if (journal !== undefined) this.#oldest = [];
+  }
+
+  #nextOldest(): KnownRequest | undefined {
+    for (let next = this.#oldest.pop(); next !== undefined; next = this.#oldest.pop()) {
+      const { known, learnedAt } = next;
+      if (this.#requests.get(known.key) === known && known.learnedAt === learnedAt) return known;
+    }
+    return undefined;
   }
 
   toPlain(): PlainRequest[] {

@@ -145,7 +145,10 @@ export class ScoringState {
 
 /** One key for a request's words, whatever their order. */
 export function requestKeyOf(words: Iterable<number>): number {
-  return [...new Set(words)].sort((a, b) => a - b).reduce(mix, 0);
+  const sorted = Uint32Array.from(words).sort();
+  let key = 0;
+  for (let i = 0; i < sorted.length; i++) if (i === 0 || sorted[i] !== sorted[i - 1]) key = mix(key, sorted[i] ?? 0);
+  return key;
 }
 
 export function addAll(into: Set<number>, items: Iterable<number>, limit: number): void {

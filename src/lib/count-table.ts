@@ -23,19 +23,53 @@ export class CountTable {
     return this.#cells[2 * this.#find(key) + 1] ?? 0;
   }
 
-  /** @param count at most 2^32 - 1; zero removes the key */
-  set(key: number, count: number): void {
+  /** @param count at most 2^32 - 1; zero removes the key @returns the count before */
+  set(key: number, count: number): number {
     if (count === 0) {
-      if (this.#size > 0) this.#remove(this.#find(key));
-      return;
+      if (this.#size === 0) return 0;
+      const place = this.#find(key);
+      const before = this.#cells[2 * place + 1] ?? 0;
+      this.#remove(place);
+      return before;
     }
-    if (4 * (this.#size + 1) > 3 * (this.#mask + 1)) this.#resize(Math.max(SMALLEST, 2 * (this.#mask + 1)));
+    this.reserve(this.#size + 1);
     const at = 2 * this.#find(key);
-    if (this.#cells[at + 1] === 0) {
+    const before = this.#cells[at + 1] ?? 0;
+    if (before === 0) {
       this.#cells[at] = key;
       this.#size++;
     }
     this.#cells[at + 1] = count;
+    return before;
+  }
+
+  /**
+   * Adds to a count, in one search.
+   *
+   * @param mayInsert whether a key without a count may get one
+   * @returns the count before; -1 where nothing changed, since no count falls below zero
+   */
+  add(key: number, by: 1 | -1, mayInsert: boolean): number {
+    let place = this.#mask < 0 ? 0 : this.#find(key);
+    const before = this.#cells[2 * place + 1] ?? 0;
+    if (before === 0) {
+      if (by < 0 || !mayInsert) return -1;
+      if (this.reserve(this.#size + 1)) place = this.#find(key);
+      this.#cells[2 * place] = key;
+      this.#size++;
+    }
+    if (before + by === 0) this.#remove(place);
+    else this.#cells[2 * place + 1] = before + by;
+    return before;
+  }
+
+  /** Makes room for so many keys at once. @returns whether there was not enough of it */
+  reserve(size: number): boolean {
+    let places = Math.max(SMALLEST, this.#mask + 1);
+    while (4 * size > 3 * places) places *= 2;
+    if (places === this.#mask + 1) return false;
+    this.#resize(places);
+    return true;
   }
 
   /** In no particular order. Must not be changed meanwhile. */

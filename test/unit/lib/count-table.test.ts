@@ -31,6 +31,24 @@ describe('CountTable', () => {
     );
   });
 
+  it('counts up and down from nothing, in one search, and takes no new key where it may not', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(key, fc.boolean(), fc.boolean()), { maxLength: 200 }), (steps) => {
+        const table = new CountTable();
+        const expected = new Map<number, number>();
+        for (const [at, isUp, mayInsert] of steps) {
+          const before = expected.get(at) ?? 0;
+          const isDone = before > 0 || (isUp && mayInsert);
+          expect(table.add(at, isUp ? 1 : -1, mayInsert)).toBe(isDone ? before : -1);
+          if (isDone) expected.set(at, before + (isUp ? 1 : -1));
+          if (expected.get(at) === 0) expected.delete(at);
+          expect(table.size).toBe(expected.size);
+        }
+        expect(new Map(table.entries())).toEqual(expected);
+      }),
+    );
+  });
+
   it('stays right through many thousands of keys', () => {
     const table = new CountTable();
     for (let n = 0; n < 50_000; n++) table.set(n * 8, n + 1);
