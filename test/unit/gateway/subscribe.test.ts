@@ -58,9 +58,11 @@ describe('subscribe', () => {
     observer.write(two + two + sse('restriction', revoked(1), 1) + sse('command', revokeCommand('s1'), 3) + two);
     observer.write(sse('restriction', revoked(4, 's1', 's2'), 4));
     await eventually('everything was read', () => denied(kit, 's2'));
-    await eventually('both are acknowledged', () => observer.acknowledgements.length === 2);
+    // The kit counts when the answer has come, a moment after the observer has.
+    await eventually('both are acknowledged', () => kit.counters().acknowledged === 2);
+    expect(observer.acknowledgements).toHaveLength(2);
     expect(denied(kit, 's1')).toBe(true);
-    expect(kit.counters()).toMatchObject({ restrictionsIgnored: 1, acknowledged: 2 });
+    expect(kit.counters().restrictionsIgnored).toBe(1);
   });
 
   it('resumes after the last whole event when the connection drops in the middle of one', async () => {
