@@ -38,11 +38,12 @@ const { values: flags } = parseArgs({
     write: { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
     only: { type: 'string', default: '' },
-    events: { type: 'string', default: '20000' },
+    events: { type: 'string', default: '' },
   },
 });
 const PAIRS = flags.quick ? 1 : 5;
-const EVENTS = flags.quick ? 15_000 : Number(flags.events);
+const STANDARD_EVENTS = flags.quick ? 15_000 : 20_000;
+const EVENTS = flags.events === '' ? STANDARD_EVENTS : Number(flags.events);
 /** Five sessions of each in every part. */
 const AGENTS = EVENTS / 60;
 /** Parts before anything is measured: an agent is known after ten sessions. */
