@@ -48,7 +48,7 @@ import { timelineEntry } from './correlate/timeline.js';
 /** Outbox entries read at the start for subscribers that come back after a restart. */
 const RECENT_ENTRIES = 5_000;
 /** Records scored at once; small, so that a check never waits behind a long slice. */
-const SLICE_RECORDS = 256;
+const SLICE_RECORDS = 64;
 /** The join gives up the oldest session first and says so: a baseline that forgot it before could not learn it. */
 const SESSION_ROOM = 1.25;
 const MAX_INCIDENTS = 10_000;
@@ -71,7 +71,7 @@ export interface CoreOptions {
   library?: ReferenceLibrary;
   /** The data directory is thrown away in the end: nothing waits for the disk. */
   isTemporary?: boolean;
-  /** Most records taken from the log at once; 256. */
+  /** Most records taken from the log at once; 64. */
   sliceRecords?: number;
   /** Longest time between two checkpoints while there is work, ms; 30,000. */
   checkpointMs?: number;

@@ -191,14 +191,20 @@ export class Scoring {
     this.#slices.complete();
   }
 
-  #score(inputs: readonly JoinInput[], positions: readonly number[]): void {
+  /** Stops after so much work that others should have their turn. */
+  *#score(inputs: readonly JoinInput[], positions: readonly number[]): Generator<void, void, undefined> {
     this.#slices.next(inputs);
     // The join gives every input back once, in order, as itself, as a duplicate or as a fault.
     let taken = 0;
+    let work = 0;
     for (const output of this.#joined) {
-      const position = positions[taken] ?? this.#reader.position - 1;
+      const position = positions[taken] ?? positions.at(-1) ?? 0;
       if (isInput(output)) taken++;
       this.#take(output, position);
+      work += output.type === 'session-closed' ? CLOSED_WORK : 1;
+      if (work < TURN_WORK) continue;
+      work = 0;
+      yield;
     }
   }
 
@@ -583,6 +589,10 @@ const ACROSS_SESSIONS = {
 type Unweighed = Omit<Evidence, 'threshold'> &
   Partial<Pick<Evidence, 'threshold'>> &
   Partial<Pick<Required<Comparable>, 'call'>>;
+
+/** Outputs of the join taken in one turn of the event loop, and what a closed session counts: it is learned from. */
+const TURN_WORK = 16;
+const CLOSED_WORK = 8;
 
 const NOW_KEY = 'scoring/now';
 /** Flagged sessions that nobody judged for this long are dropped and learning goes on without them. */

@@ -30,8 +30,11 @@ export interface CheckpointedReaderParts {
   maxEffectsRestMs: number;
   /** Most records taken from the log at once. Changes no result, only how long a check may wait behind a slice. */
   sliceRecords: number;
-  /** Takes records and their positions, in order. Must not throw for what a record holds. */
-  take: (records: readonly JoinInput[], positions: readonly number[]) => void;
+  /**
+   * Takes records and their positions, in order, and stops now and then to let others have their turn: a record that
+   * moves time may close a thousand sessions. Must not throw for what a record holds.
+   */
+  take: (records: readonly JoinInput[], positions: readonly number[]) => Iterable<void>;
   effects: {
     /** Effects made and not taken yet. */
     count: () => number;
@@ -75,6 +78,7 @@ export class CheckpointedReader {
   #checkpointTookMs = 0;
   #effectsAt: number;
   #effectsTookMs = 0;
+  #isTaking = false;
   #moving: Promise<void> | undefined;
   #encoding: Encoding | undefined;
   #finishing: Promise<void> | undefined;
@@ -124,7 +128,7 @@ export class CheckpointedReader {
   async #run(): Promise<void> {
     const { effects } = this.#parts;
     while (!this.#stopping.signal.aborted) {
-      const isIdle = !this.#readSlice();
+      const isIdle = !(await this.#readSlice());
       this.#moveEffectsIfDue(isIdle);
       if (this.#encoding !== undefined) this.#encodeSome();
       else if (this.#isCheckpointDue(isIdle)) this.#beginCheckpoint();
@@ -143,13 +147,13 @@ export class CheckpointedReader {
   }
 
   /** @returns whether there was anything to read */
-  #readSlice(): boolean {
+  async #readSlice(): Promise<boolean> {
     const { log, store, sliceRecords, effects } = this.#parts;
     const again = store.effectsPosition - this.#next;
     // A slice is either all old, and its effects are out, or all new.
     const entries = log.read(this.#next, again > 0 ? Math.min(again, sliceRecords) : sliceRecords);
     if (entries.length === 0) return false;
-    this.#take(entries);
+    await this.#take(entries);
     if (again > 0) effects.take();
     return true;
   }
@@ -186,8 +190,9 @@ export class CheckpointedReader {
     for (;;) {
       this.#throwFailure();
       if (this.effectsPosition >= position) return;
-      if (this.#moving === undefined) this.#moveEffects();
-      await this.#moving;
+      // In the midst of a slice there are effects that belong to no position yet.
+      if (this.#moving === undefined && !this.#isTaking) this.#moveEffects();
+      await (this.#moving ?? yieldToOthers());
     }
   }
 
@@ -298,18 +303,20 @@ export class CheckpointedReader {
     if (this.#failure !== undefined) throw this.#failure.error;
   }
 
-  #take(entries: readonly LogEntry[]): void {
+  async #take(entries: readonly LogEntry[]): Promise<void> {
     const records: JoinInput[] = [];
     const positions: number[] = [];
     for (const entry of entries) {
-      this.#next = entry.position + 1;
-      this.#records++;
       const record = this.#decode(entry);
       if (record === undefined) continue;
       records.push(record);
       positions.push(entry.position);
     }
-    this.#parts.take(records, positions);
+    this.#isTaking = true;
+    for (const _ of this.#parts.take(records, positions)) await yieldToOthers();
+    this.#isTaking = false;
+    this.#next += entries.length;
+    this.#records += entries.length;
   }
 
   #decode(entry: LogEntry): JoinInput | undefined {
@@ -329,7 +336,7 @@ function isOver(passedMs: number, restMs: number): boolean {
   return passedMs < 0 || passedMs >= restMs;
 }
 
-/** Lets requests and commits have their turn between slices. */
+/** Lets requests and commits have their turn. */
 function yieldToOthers(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
