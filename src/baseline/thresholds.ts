@@ -34,10 +34,17 @@ export interface Budgets {
   of: (agentId: string) => number;
 }
 
-/** A tenant is calibrated again when its learned sessions have grown by this factor. */
-const GROWTH = 1.25;
-/** Sessions scored again with each learned one while a calibration is under way: a few milliseconds. */
-const SESSIONS_A_STEP = 8;
+/**
+ * By sessions learned when a tenant was calibrated last: it is calibrated again when they have grown by this share and
+ * by so many for each one that is scored again, and meanwhile each learned session scores so many again. So a tenant
+ * that is known well pays for half a session with each that it learns.
+ */
+const PACES = [
+  { from: 4 * MAX_CALIBRATED, growth: 0.5, learnedForScored: 2, sessionsAStep: 1 },
+  { from: MAX_CALIBRATED, growth: 0.5, learnedForScored: 1, sessionsAStep: 2 },
+  { from: 256, growth: 0.5, learnedForScored: 0, sessionsAStep: 4 },
+  { from: 0, growth: 0.25, learnedForScored: 0, sessionsAStep: 8 },
+] as const;
 /** A history this short is scored at once. */
 const AT_ONCE = 32;
 /** Tenants whose calibration is held in memory. */
@@ -84,12 +91,17 @@ export class Thresholds {
   calibrateIfDue(tenant: string): boolean {
     const sweep = this.#sweeps.get(JSON.stringify([tenant])) ?? (this.#isDue(tenant) ? this.#begin(tenant) : undefined);
     if (sweep === undefined) return false;
-    return this.#advance(tenant, sweep, sweep.serials.length <= AT_ONCE ? AT_ONCE : SESSIONS_A_STEP);
+    const { sessionsAStep } = paceOf(sweep.learnedSessions);
+    return this.#advance(tenant, sweep, sweep.serials.length <= AT_ONCE ? AT_ONCE : sessionsAStep);
   }
 
   #isDue(tenant: string): boolean {
     const held = this.#held(tenant);
-    if (held !== undefined) return this.#agents.pool(tenant).sessions >= GROWTH * held.learnedSessions;
+    if (held !== undefined) {
+      const { growth, learnedForScored } = paceOf(held.learnedSessions);
+      const wait = Math.max(growth * held.learnedSessions, learnedForScored * MAX_CALIBRATED);
+      return this.#agents.pool(tenant).sessions >= held.learnedSessions + wait;
+    }
     return (
       this.#history.size(tenant) >= FIRST_SESSIONS &&
       this.#history.groups(tenant, MAX_CALIBRATED).length >= FIRST_GROUPS
@@ -160,6 +172,10 @@ export class Thresholds {
   #held(tenant: string): Calibration | undefined {
     return this.#table.get(JSON.stringify([tenant]));
   }
+}
+
+function paceOf(learnedSessions: number): (typeof PACES)[number] {
+  return PACES.find(({ from }) => learnedSessions >= from) ?? PACES[3];
 }
 
 function percent(share: number): string {

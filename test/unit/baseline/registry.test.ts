@@ -330,6 +330,21 @@ describe('calibration', () => {
     expect(registry.threshold(T, 'never seen')).toMatchObject({ nats: Number.POSITIVE_INFINITY, status: 'warming' });
   });
 
+  it('calibrates a tenant that is known well less often, and goes on to the end of each calibration', () => {
+    const { registry } = office();
+    const calibrated: number[] = [];
+    for (let n = 0; n < 720; n++) {
+      for (const observation of ordinary(n)) registry.apply(observation);
+      const closed = registry.closeSession({ tenant: T, agentId: 'agent-a', sessionId: `s${n}` }, 'learn');
+      if (closed.calibrated) calibrated.push(n + 1);
+    }
+    const late = calibrated.filter((sessions) => sessions > 256);
+    expect(late.length).toBeGreaterThanOrEqual(2);
+    expect(calibrated.length).toBeLessThan(20);
+    const steps = late.slice(1).map((sessions, i) => sessions / (late[i] ?? sessions));
+    for (const step of steps) expect(step).toBeGreaterThan(1.35);
+  });
+
   it('goes on in the middle of a calibration after a restart, to the same thresholds', () => {
     const limits = { historyPerTenant: 90 };
     const plain = office(limits);
