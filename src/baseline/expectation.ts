@@ -42,7 +42,7 @@ export class RequestExpectation {
     this.#pool = pool;
     this.#session = session;
     this.#model = model;
-    const { neighbours, best } = findNeighbours(own.requests, pool.requests, session.intent);
+    const { neighbours, best } = findNeighbours(own.requests, pool.requests, session.intent.values());
     this.#neighbours = neighbours;
     this.best = best;
     this.delegated = this.#delegation();
@@ -124,7 +124,7 @@ export class RequestExpectation {
 
   /** Single words first (each by its distinct requests), then similar requests, which weigh more. */
   #delegation(): number {
-    const { sum, weight } = this.#pool.requests.index.sumByWord(this.#session.intent, delegatedShare);
+    const { sum, weight } = this.#pool.requests.index.sumByWord(this.#session.intent.values(), delegatedShare);
     let rate = (NEIGHBOUR_PRIOR * (sum + 0.8)) / (weight + 2);
     let n = NEIGHBOUR_PRIOR;
     for (const { request, weight } of this.#neighbours) {
@@ -141,7 +141,7 @@ const MAX_CACHED_TOOLS = 1_024;
 function findNeighbours(
   own: RequestMemory,
   pool: RequestMemory,
-  words: Iterable<number>,
+  words: Uint32Array,
 ): { neighbours: Neighbour[]; best: number } {
   const found: Neighbour[] = [];
   let best = 0;

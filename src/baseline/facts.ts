@@ -49,17 +49,20 @@ export interface ReadFact {
   read: boolean;
 }
 
+/** Hashes that are only read. */
+export type Hashes = readonly number[] | Uint32Array;
+
 /** What a finished session leaves for a baseline to count. */
 export interface SessionRecord {
   /** Distinct words of all its requests. */
-  intent: readonly number[];
+  intent: Hashes;
   tools: readonly UsedTool[];
   /** Steps from one tool to the next; the first comes from 0. */
   transitions: readonly (readonly [from: number, to: number])[];
   targets: readonly TargetRecord[];
-  argWords: readonly number[];
+  argWords: Hashes;
   /** Distinct (tool, argument word that the user did not mention) pairs. */
-  wordKeys: readonly number[];
+  wordKeys: Hashes;
   /** Names behind hashes, for people. */
   names: readonly (readonly [hash: number, name: string])[];
 }

@@ -1,10 +1,10 @@
+import { HashSet } from '../lib/hash-set.js';
 import type { Origin } from '../model/observation.js';
-import type { Fact } from './facts.js';
+import { MAX_MENTIONED } from './scoring-state.js';
 
 /** Newest results remembered, and hashes of each. */
 const MAX_RESULTS = 16;
 const MAX_VALUES = 256;
-const MAX_PROMPT_VALUES = 1_536;
 
 interface Result {
   callId: number;
@@ -14,7 +14,7 @@ interface Result {
 }
 
 export interface PlainProvenance {
-  /** Absent where the session's facts hold all of it. */
+  /** Absent where it is kept elsewhere. */
   prompt?: Uint32Array;
   prompted: boolean;
   results: { callId: number; tool: number; values: Uint32Array }[];
@@ -30,13 +30,18 @@ export interface ResolvedOrigin {
 
 /** What prompts and results of one session mentioned, newest results first to be asked. */
 export class Provenance {
-  readonly #prompt = new Set<number>();
+  readonly #prompt: HashSet;
   readonly #results: Result[] = [];
   #prompted = false;
 
+  /** @param mentioned what the session's prompts mention; shared with whoever else reads it */
+  constructor(mentioned = new HashSet()) {
+    this.#prompt = mentioned;
+  }
+
   addPrompt(values: Iterable<number>): void {
     this.#prompted = true;
-    for (const value of values) if (this.#prompt.size < MAX_PROMPT_VALUES) this.#prompt.add(value);
+    this.#prompt.addAll(values, MAX_MENTIONED);
   }
 
   addResult(callId: number, tool: number, values: readonly number[]): void {
@@ -61,21 +66,18 @@ export class Provenance {
     return { origin, source: 0, sourceCall: 0 };
   }
 
-  /** @param isTold the session's facts are kept in full: what its prompts mention is left out */
-  toPlain(isTold = false): PlainProvenance {
+  /** @param isKept what the prompts mention is kept by whoever shares it: it is left out */
+  toPlain(isKept = false): PlainProvenance {
     return {
-      ...(isTold ? {} : { prompt: Uint32Array.from(this.#prompt) }),
+      ...(isKept ? {} : { prompt: this.#prompt.values().slice() }),
       prompted: this.#prompted,
       results: [...this.#results],
     };
   }
 
-  /** @param facts the facts that were kept */
-  static fromPlain(plain: PlainProvenance, facts: readonly Fact[] = []): Provenance {
-    const provenance = new Provenance();
-    if (plain.prompt === undefined) {
-      for (const fact of facts) if (fact.type === 'prompt') provenance.addPrompt(fact.values);
-    } else for (const value of plain.prompt) provenance.#prompt.add(value);
+  static fromPlain(plain: PlainProvenance, mentioned = new HashSet()): Provenance {
+    const provenance = new Provenance(mentioned);
+    mentioned.addAll(plain.prompt ?? [], MAX_MENTIONED);
     provenance.#prompted = plain.prompted;
     provenance.#results.push(...plain.results);
     return provenance;

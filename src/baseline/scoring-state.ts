@@ -1,3 +1,4 @@
+import { HashSet } from '../lib/hash-set.js';
 import type { Effect } from '../model/observation.js';
 import type { CallFact, Fact, PromptFact } from './facts.js';
 import { isWrite, mix } from './keys.js';
@@ -44,10 +45,10 @@ export interface PlainScoringState {
 
 /** The part of a running session that scoring reads. Bounded; built fact by fact, by live and repeated scoring alike. */
 export class ScoringState {
-  readonly intent = new Set<number>();
-  readonly mentioned = new Set<number>();
-  readonly seenArgWords = new Set<number>();
-  readonly usedTools = new Set<number>();
+  readonly intent = new HashSet();
+  readonly mentioned = new HashSet();
+  readonly seenArgWords = new HashSet();
+  readonly usedTools = new HashSet();
   readonly calls: PastCall[] = [];
   /** Calls that change something. */
   writes = 0;
@@ -91,11 +92,11 @@ export class ScoringState {
 
   #hold(fact: Fact): void {
     if (fact.type === 'prompt') {
-      addAll(this.intent, fact.words, MAX_INTENT);
-      addAll(this.mentioned, fact.values, MAX_MENTIONED);
+      this.intent.addAll(fact.words, MAX_INTENT);
+      this.mentioned.addAll(fact.values, MAX_MENTIONED);
     } else if (fact.type === 'call') {
-      addAll(this.usedTools, [fact.tool], MAX_TOOLS);
-      addAll(this.seenArgWords, fact.argWords, MAX_ARG_WORDS);
+      if (this.usedTools.size < MAX_TOOLS) this.usedTools.add(fact.tool);
+      this.seenArgWords.addAll(fact.argWords, MAX_ARG_WORDS);
     }
   }
 
@@ -114,10 +115,10 @@ export class ScoringState {
     const plain: PlainScoringState = { writes, requestKey, requestVersion, lastTool, callCount, calls };
     if (isTold) return plain;
     plain.hashes = {
-      intent: Uint32Array.from(this.intent),
-      mentioned: Uint32Array.from(this.mentioned),
-      seenArgWords: Uint32Array.from(this.seenArgWords),
-      usedTools: Uint32Array.from(this.usedTools),
+      intent: this.intent.values().slice(),
+      mentioned: this.mentioned.values().slice(),
+      seenArgWords: this.seenArgWords.values().slice(),
+      usedTools: this.usedTools.values().slice(),
     };
     return plain;
   }
@@ -128,10 +129,10 @@ export class ScoringState {
     if (plain.hashes === undefined) {
       for (const fact of facts) state.#hold(fact);
     } else {
-      addAll(state.intent, plain.hashes.intent, MAX_INTENT);
-      addAll(state.mentioned, plain.hashes.mentioned, MAX_MENTIONED);
-      addAll(state.seenArgWords, plain.hashes.seenArgWords, MAX_ARG_WORDS);
-      addAll(state.usedTools, plain.hashes.usedTools, MAX_TOOLS);
+      state.intent.addAll(plain.hashes.intent, MAX_INTENT);
+      state.mentioned.addAll(plain.hashes.mentioned, MAX_MENTIONED);
+      state.seenArgWords.addAll(plain.hashes.seenArgWords, MAX_ARG_WORDS);
+      state.usedTools.addAll(plain.hashes.usedTools, MAX_TOOLS);
     }
     state.calls.push(...plain.calls);
     state.writes = plain.writes;
@@ -149,11 +150,4 @@ export function requestKeyOf(words: Iterable<number>): number {
   let key = 0;
   for (let i = 0; i < sorted.length; i++) if (i === 0 || sorted[i] !== sorted[i - 1]) key = mix(key, sorted[i] ?? 0);
   return key;
-}
-
-export function addAll(into: Set<number>, items: Iterable<number>, limit: number): void {
-  for (const item of items) {
-    if (into.size >= limit) return;
-    into.add(item);
-  }
 }

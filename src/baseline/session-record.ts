@@ -1,7 +1,8 @@
 import type { CallFact, Fact, SessionRecord, TargetRecord, UsedTool } from './facts.js';
 import { isWrite, mix, wordKey } from './keys.js';
+import { HashSet } from '../lib/hash-set.js';
 import { EFFECTS, ORIGINS } from '../model/observation.js';
-import { addAll, MAX_ARG_WORDS, MAX_INTENT, MAX_MENTIONED, MAX_TOOLS } from './scoring-state.js';
+import { MAX_ARG_WORDS, MAX_INTENT, MAX_MENTIONED, MAX_TOOLS } from './scoring-state.js';
 
 const MAX_TRANSITIONS = 64;
 const MAX_TARGETS = 96;
@@ -10,19 +11,19 @@ const MAX_NAMES = 128;
 
 /** What a finished session leaves for a baseline to count. The same facts always give the same record. */
 export function recordOf(facts: readonly Fact[]): SessionRecord {
-  const intent = new Set<number>();
-  const mentioned = new Set<number>();
+  const intent = new HashSet();
+  const mentioned = new HashSet();
   const tools = new Map<number, UsedTool>();
   const transitions: [number, number][] = [];
   const targets = new Map<number, TargetRecord>();
-  const argWords = new Set<number>();
-  const wordKeys = new Set<number>();
+  const argWords = new HashSet();
+  const wordKeys = new HashSet();
   const names = new Map<number, string>();
   let lastTool = 0;
   for (const fact of facts) {
     if (fact.type === 'prompt') {
-      addAll(intent, fact.words, MAX_INTENT);
-      addAll(mentioned, fact.values, MAX_MENTIONED);
+      intent.addAll(fact.words, MAX_INTENT);
+      mentioned.addAll(fact.values, MAX_MENTIONED);
     } else if (fact.type === 'call') {
       const { tool, effect } = fact;
       if (transitions.length < MAX_TRANSITIONS) transitions.push([lastTool, tool]);
@@ -30,7 +31,7 @@ export function recordOf(facts: readonly Fact[]): SessionRecord {
       if (tools.size < MAX_TOOLS && !tools.has(tool)) {
         tools.set(tool, { tool, write: isWrite(effect), words: fact.toolWords });
       }
-      addAll(argWords, fact.argWords, MAX_ARG_WORDS);
+      argWords.addAll(fact.argWords, MAX_ARG_WORDS);
       for (const word of fact.argWords) {
         if (wordKeys.size < MAX_WORD_KEYS && !mentioned.has(word)) wordKeys.add(wordKey(tool, word));
       }
@@ -39,12 +40,12 @@ export function recordOf(facts: readonly Fact[]): SessionRecord {
     }
   }
   return {
-    intent: [...intent],
+    intent: intent.values(),
     tools: [...tools.values()],
     transitions,
     targets: [...targets.values()],
-    argWords: [...argWords],
-    wordKeys: [...wordKeys],
+    argWords: argWords.values(),
+    wordKeys: wordKeys.values(),
     names: [...names],
   };
 }
@@ -100,12 +101,12 @@ export function packRecord(record: SessionRecord): PackedRecord {
 export function unpackRecord(packed: PackedRecord): SessionRecord {
   const { tools, transitions, targets } = packed;
   const record = {
-    intent: [...packed.intent],
+    intent: packed.intent,
     tools: [] as UsedTool[],
     transitions: [] as [number, number][],
     targets: [] as TargetRecord[],
-    argWords: [...packed.argWords],
-    wordKeys: [...packed.wordKeys],
+    argWords: packed.argWords,
+    wordKeys: packed.wordKeys,
     names: packed.names.map((name, i): [number, string] => [packed.named[i] ?? 0, name]),
   };
   for (let at = 0; at < tools.length;) {

@@ -78,7 +78,9 @@ export class SessionState {
     this.trace = new SessionTrace(plain?.trace);
     const { facts } = this.trace;
     this.scoring = plain === undefined ? new ScoringState() : ScoringState.fromPlain(plain.scoring, facts);
-    this.provenance = plain === undefined ? new Provenance() : Provenance.fromPlain(plain.provenance, facts);
+    const { mentioned } = this.scoring;
+    this.provenance =
+      plain === undefined ? new Provenance(mentioned) : Provenance.fromPlain(plain.provenance, mentioned);
     this.#declared = new DeclaredCalls(plain?.declared);
     this.activity = new SessionActivity(plain?.activity);
     this.#pending = new Map(plain?.pending);
@@ -279,7 +281,7 @@ export class SessionState {
       sessionId,
       touched,
       scoring: this.scoring.toPlain(isTold),
-      provenance: this.provenance.toPlain(isTold),
+      provenance: this.provenance.toPlain(true),
       declared: this.#declared.toPlain(),
       trace: this.trace.toPlain(),
       tallies: this.#tallies,
