@@ -25,10 +25,12 @@ export interface StoredAgent {
   plain: PlainBaseline;
 }
 
-/** What changes an agent: a session, the rate of a window, a publication. */
+/** What changes an agent: a session, the rate of a window, a way back to an earlier version, a publication. */
 interface Change {
   learnedAt?: number;
   record?: SessionRecord;
+  /** `sessionsBy`: sessions that the agent has more for it; none or fewer, mostly. */
+  restored?: { plain: PlainBaseline; sessionsBy: number };
   /** Calls a minute. */
   rate?: number;
 }
@@ -41,6 +43,16 @@ export interface StoredChange extends Omit<Change, 'record'> {
 }
 
 interface NamedChange extends Change, AgentName {}
+
+interface PoolChange {
+  record: SessionRecord;
+  by: 1 | -1;
+}
+
+interface StoredPoolChange {
+  record: PackedRecord;
+  by: 1 | -1;
+}
 
 interface AgentName {
   tenant: string;
@@ -57,7 +69,7 @@ interface HeldAgent {
 /** The baselines of all agents, and one pool per tenant that new agents lean on. The least recently learned goes first. */
 export class Agents {
   readonly #agents: JournaledTable<HeldAgent, NamedChange>;
-  readonly #pools: JournaledTable<AgentBaseline, SessionRecord>;
+  readonly #pools: JournaledTable<AgentBaseline, PoolChange>;
   readonly #warm: BoundedMap<string, AgentName>;
   readonly #cold: BoundedMap<string, AgentName>;
   readonly #nothing = new AgentBaseline(AGENT_CAPS);
@@ -91,7 +103,7 @@ export class Agents {
       },
       apply: applyTo,
     });
-    this.#pools = new JournaledTable<AgentBaseline, SessionRecord>({
+    this.#pools = new JournaledTable<AgentBaseline, PoolChange>({
       name: 'pool',
       capacity: POOLS_IN_MEMORY,
       load,
@@ -101,11 +113,11 @@ export class Agents {
         from: (stored) => new AgentBaseline(POOL_CAPS, stored as PlainBaseline),
       },
       change: {
-        to: packRecord,
+        to: ({ record, by }): StoredPoolChange => ({ record: packRecord(record), by }),
         // Only this table writes under its prefixes.
-        from: (stored) => unpackRecord(stored as PackedRecord),
+        from: (stored) => poolChangeFrom(stored as StoredPoolChange),
       },
-      apply: (pool, record) => pool.learn(record, 1),
+      apply: (pool, { record, by }) => pool.learn(record, by),
     });
     const drop = (key: string, { tenant, agentId }: AgentName) => {
       this.#agents.delete(key);
@@ -130,6 +142,12 @@ export class Agents {
     }
     const key = this.#latest.text;
     return this.#isKnown(key) ? this.#agents.get(key)?.baseline : undefined;
+  }
+
+  /** For looking only: reading all agents one after the other pushes none out of memory. */
+  peek(tenant: string, agentId: string): AgentBaseline | undefined {
+    const key = keyOf(tenant, agentId);
+    return this.#isKnown(key) ? this.#agents.peek(key)?.baseline : undefined;
   }
 
   /** What is known of the agent; an agent without history has an empty baseline, which takes no memory. */
@@ -171,15 +189,23 @@ export class Agents {
     return !wasWarm && this.isWarm(tenant, agentId);
   }
 
-  learnPool(tenant: string, record: SessionRecord): void {
+  /** Counts a session in the tenant's pool, or with -1 takes it out again. */
+  learnPool(tenant: string, record: SessionRecord, by: 1 | -1 = 1): void {
     const key = JSON.stringify([tenant]);
     if (this.#pools.get(key) === undefined) this.#pools.add(key, new AgentBaseline(POOL_CAPS));
-    this.#pools.change(key, record);
+    this.#pools.change(key, { record, by });
   }
 
   /** @param rate calls a minute in a closed window */
   learnRate(tenant: string, agentId: string, rate: number): void {
     this.#change(tenant, agentId, { rate });
+  }
+
+  /** Makes an agent's baseline what it was, under the version it has; whoever was known then is known. */
+  rollBack(tenant: string, agentId: string, plain: PlainBaseline): void {
+    this.#change(tenant, agentId, {
+      restored: { plain, sessionsBy: plain.sessions - this.read(tenant, agentId).sessions },
+    });
   }
 
   /** Raises the version of an agent that is known; it counts as no more recent for it. */
@@ -208,11 +234,12 @@ export class Agents {
       index.set(keyOf(tenant, agentId), { tenant, agentId, learnedAt, sessions: stored.plain.sessions });
     }
     for (const list of changes) {
-      for (const { tenant, agentId, learnedAt = 0, record } of list) {
+      for (const { tenant, agentId, learnedAt = 0, record, restored } of list) {
         const known = index.get(keyOf(tenant, agentId));
         if (known === undefined) continue;
         known.learnedAt = Math.max(known.learnedAt, learnedAt);
         if (record !== undefined) known.sessions++;
+        known.sessions += restored?.sessionsBy ?? 0;
       }
     }
     for (const [key, { learnedAt, sessions, ...name }] of [...index].sort(
@@ -250,11 +277,19 @@ function changeFrom({ record, ...change }: StoredChange): NamedChange {
   return { ...change, ...(record && { record: unpackRecord(record) }) };
 }
 
-function applyTo(held: HeldAgent, { learnedAt, record, rate }: NamedChange): void {
+function poolChangeFrom({ record, by }: StoredPoolChange): PoolChange {
+  return { record: unpackRecord(record), by };
+}
+
+function applyTo(held: HeldAgent, { learnedAt, record, rate, restored }: NamedChange): void {
   if (learnedAt === undefined) held.baseline.version++;
   else held.learnedAt = learnedAt;
   if (record !== undefined) held.baseline.learn(record, 1);
   if (rate !== undefined) held.baseline.callRates.learn(rate);
+  if (restored === undefined) return;
+  const { version, changes } = held.baseline;
+  // The numbers only ever rise: nothing that was computed before may pass for what holds now.
+  held.baseline = new AgentBaseline(AGENT_CAPS, { ...restored.plain, version, changes: changes + 1 });
 }
 
 function keyOf(tenant: string, agentId: string): string {

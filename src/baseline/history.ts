@@ -23,6 +23,8 @@ export interface HistoryLimits {
 export interface StoredPast extends PastSession {
   /** Hash of its first request. */
   request: number;
+  /** The agent's `AgentBaseline.changes` with it. */
+  changes: number;
 }
 
 /** Sessions of one agent with the same first request. */
@@ -73,10 +75,11 @@ export class History {
     return this.#tenants.get(tenant)?.warm.size ?? 0;
   }
 
-  add(session: Omit<PastSession, 'serial'>): void {
+  /** @param changes the agent's `AgentBaseline.changes` with it */
+  add(session: Omit<PastSession, 'serial'>, changes = 0): void {
     const index = this.#index(session.tenant);
     const first = session.facts.find((fact) => fact.type === 'prompt');
-    const entry = { ...session, serial: index.next++, request: requestKeyOf(first?.words ?? []) };
+    const entry = { ...session, serial: index.next++, request: requestKeyOf(first?.words ?? []), changes };
     this.#table.set(keyOf(entry.tenant, entry.agentId, entry.serial), entry);
     const own = this.#enter(entry);
     if (own.length > this.#limits.historyPerAgent) this.#drop(entry.tenant, own[0] ?? entry.serial);
@@ -118,6 +121,17 @@ export class History {
   find(tenant: string, agentId: string, serial: number): PastSession | undefined {
     const { warm, cold } = this.#index(tenant);
     return warm.has(serial) || cold.has(serial) ? this.#table.get(keyOf(tenant, agentId, serial)) : undefined;
+  }
+
+  /** Lets go of an agent's sessions that were learned after so many changes of its baseline. @returns them */
+  takeBack(tenant: string, agentId: string, afterChanges: number): PastSession[] {
+    const serials = this.#index(tenant).perAgent.get(agentId) ?? [];
+    const taken = serials
+      .map((serial) => this.#table.get(keyOf(tenant, agentId, serial)))
+      .filter((session) => session !== undefined)
+      .filter(({ changes }) => changes > afterChanges);
+    for (const { serial } of taken) this.#drop(tenant, serial);
+    return taken;
   }
 
   forgetAgent(tenant: string, agentId: string): void {

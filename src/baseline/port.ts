@@ -50,6 +50,10 @@ export interface RegistryStats {
   incidentsInQuarantine: number;
   /** Quarantined sessions or incidents that found no room. */
   quarantineDropped: number;
+  /** Whole states of published versions, their bytes, and how many gave way to others. */
+  versionsKept: number;
+  versionBytes: number;
+  versionsDropped: number;
   /** Series of metric samples, and how many gave way to others. */
   metricSeries: number;
   metricSeriesEvicted: number;
@@ -61,4 +65,14 @@ export interface CallNovelty {
   targets: readonly { index: number; nats: number }[];
   /** Keyed hashes of argument words. */
   words: readonly number[];
+}
+
+/** What the learned sessions of one agent used. */
+export interface AgentUsage {
+  /** Learned sessions. */
+  sessions: number;
+  /** Sessions by the name of the tool they used. */
+  tools: ReadonlyMap<string, number>;
+  /** Tools whose names were too many to be kept. */
+  unnamedTools: number;
 }

@@ -2,10 +2,10 @@ import type { Assessment, Measure, WindowMeasures } from '../detect/port.js';
 import type { GovernanceFacts } from '../governance/port.js';
 import type { Snapshot } from '../lib/journaled-table.js';
 import { decodeState, StateTable } from '../lib/state-table.js';
-import type { BaselineVersion } from '../model/baseline.js';
+import type { BaselineVersion, KeptVersion, Rollback } from '../model/baseline.js';
 import type { CallObservation, MetricObservation, Observation } from '../model/observation.js';
 import type { Window } from '../model/window.js';
-import { Agents, type StoredChange } from './agents.js';
+import { Agents, WARM_SESSIONS, type StoredChange } from './agents.js';
 import { Assessor } from './assessor.js';
 import { sumOf } from './evidence.js';
 import { callsPerMinute } from './call-rates.js';
@@ -16,6 +16,7 @@ import { Habits } from './habits.js';
 import { History, type HistoryLimits, type StoredPast } from './history.js';
 import { OpenSessions, type SessionKey } from './open-sessions.js';
 import type {
+  AgentUsage,
   CallNovelty,
   ClosedResult,
   LearningMode,
@@ -24,6 +25,7 @@ import type {
   SessionOutcome,
   Threshold,
 } from './port.js';
+import { KeptVersions, type StoredVersions } from './kept-versions.js';
 import { METRIC_MEASURE, MetricStreams } from './metric-series/metric-streams.js';
 import { noveltyOf } from './novelty.js';
 import { Quarantine, type HeldIncident, type HeldSession } from './quarantine.js';
@@ -49,6 +51,7 @@ export class BaselineRegistry {
   readonly #assessor: Assessor;
   readonly #learning: StateTable<LearningMode>;
   readonly #habits: Habits;
+  readonly #kept: KeptVersions;
   readonly #metrics: MetricStreams;
   /** The latest call that was read: `apply` mostly follows `assess` of the same observation. */
   #latest: { observation: Observation; session: SessionState; call: CallFact; riskNats: number } | undefined;
@@ -67,6 +70,7 @@ export class BaselineRegistry {
       onDrop: (tenant, agentId) => {
         this.#history.forgetAgent(tenant, agentId);
         this.#habits.forget(tenant, agentId);
+        this.#kept.forgetAgent(tenant, agentId);
       },
     });
     this.#sessions = new OpenSessions({ maxSessions: limits.maxSessions, load });
@@ -75,6 +79,7 @@ export class BaselineRegistry {
     this.#assessor = new Assessor(this.#agents, this.#reader, prior);
     this.#learning = new StateTable({ prefix: 'learning/', capacity: TENANTS_IN_MEMORY, load });
     this.#habits = new Habits(load);
+    this.#kept = new KeptVersions(load);
     this.#metrics = new MetricStreams(load);
   }
 
@@ -88,6 +93,7 @@ export class BaselineRegistry {
     this.#sessions.restore(this.#stored('session/') as Iterable<PlainSession>);
     this.#history.restore(this.#stored('history/') as Iterable<StoredPast>);
     this.#quarantine.restore(this.#stored('quarantine/') as Iterable<HeldIncident>);
+    this.#kept.restore(this.#stored('kept-versions/') as Iterable<StoredVersions>);
     this.#metrics.restore(this.#options.entries);
   }
 
@@ -102,6 +108,20 @@ export class BaselineRegistry {
   /** Agents of a tenant that have a baseline, in order of their names. */
   agents(tenant: string): string[] {
     return this.#agents.of(tenant);
+  }
+
+  /** What the learned sessions of an agent used; undefined for an agent without baseline. Changes nothing. */
+  usage(tenant: string, agentId: string): AgentUsage | undefined {
+    const baseline = this.#agents.peek(tenant, agentId);
+    if (baseline === undefined) return undefined;
+    const tools = new Map<string, number>();
+    let unnamedTools = 0;
+    for (const [hash, sessions] of baseline.tools.entries()) {
+      const name = baseline.names.get(hash);
+      if (name === undefined) unnamedTools++;
+      else tools.set(name, sessions);
+    }
+    return { sessions: baseline.sessions, tools, unnamedTools };
   }
 
   /**
@@ -235,16 +255,47 @@ export class BaselineRegistry {
    */
   publish(tenant: string, agentId: string, time: number): BaselineVersion[] {
     this.#agents.publish(tenant, agentId);
+    this.#keep(tenant, agentId, { time });
     return this.versions(tenant, agentId, time);
   }
 
+  /** Versions that an agent can be taken back to, oldest first. */
+  keptVersions(tenant: string, agentId: string): KeptVersion[] {
+    return this.#kept.of(tenant, agentId);
+  }
+
+  /**
+   * Makes an agent's baseline what it was in a version that is kept, as a new version. What it learned since is taken
+   * out of the history and of the pool too; thresholds follow at the next calibration. How sessions went over the days
+   * (drift) and metric series are not part of a version and stay.
+   *
+   * @param time event time, epoch ms
+   * @returns its features for people; empty where the version is not kept
+   */
+  rollBack(
+    tenant: string,
+    agentId: string,
+    { rollback, time }: { rollback: Rollback; time: number },
+  ): BaselineVersion[] {
+    const plain = this.#kept.find({ tenant, agentId, version: rollback.toVersion });
+    if (plain === undefined) return [];
+    for (const { facts } of this.#history.takeBack(tenant, agentId, plain.changes)) {
+      this.#agents.learnPool(tenant, recordOf(facts), -1);
+    }
+    this.#thresholds.abandon(tenant);
+    this.#agents.rollBack(tenant, agentId, plain);
+    this.#agents.publish(tenant, agentId);
+    this.#keep(tenant, agentId, { time, rollback });
+    return this.versions(tenant, agentId, time, rollback);
+  }
+
   /** An agent's features as they are now, under its latest version; empty for an agent without baseline. */
-  versions(tenant: string, agentId: string, time: number): BaselineVersion[] {
+  versions(tenant: string, agentId: string, time: number, rollback?: Rollback): BaselineVersion[] {
     const baseline = this.#agents.find(tenant, agentId);
     if (baseline === undefined) return [];
     const isWarming = this.threshold(tenant, agentId).status === 'warming';
     const status = this.learning(tenant) === 'frozen' ? 'frozen' : isWarming ? 'warming' : 'learning';
-    return versionsOf(baseline, { tenant, agentId, time, status });
+    return versionsOf(baseline, { tenant, agentId, time, status }, rollback);
   }
 
   /** Adds everything that changed since the last call, to be written in one transaction with the position. */
@@ -256,6 +307,7 @@ export class BaselineRegistry {
     this.#thresholds.drain(puts, deletes);
     this.#learning.drain(puts, deletes);
     this.#habits.drain(puts, deletes);
+    this.#kept.drain(puts, deletes);
     this.#metrics.drain(puts, deletes);
   }
 
@@ -268,6 +320,9 @@ export class BaselineRegistry {
       sessionsDiscarded: this.#discarded,
       incidentsInQuarantine: this.#quarantine.size,
       quarantineDropped: this.#quarantine.dropped,
+      versionsKept: this.#kept.size,
+      versionBytes: this.#kept.bytes,
+      versionsDropped: this.#kept.dropped,
       metricSeries: this.#metrics.size,
       metricSeriesEvicted: this.#metrics.evicted,
     };
@@ -277,6 +332,13 @@ export class BaselineRegistry {
     const measure = this.#metrics.measure(observation);
     if (measure !== undefined) assessment.measures = new Map([...assessment.measures, [METRIC_MEASURE, measure]]);
     return assessment;
+  }
+
+  /** Only of agents that are known: a version is never a way back to knowing nothing. */
+  #keep(tenant: string, agentId: string, about: Pick<KeptVersion, 'time' | 'rollback'>): void {
+    const baseline = this.#agents.find(tenant, agentId);
+    if (baseline !== undefined && baseline.sessions >= WARM_SESSIONS)
+      this.#kept.keep({ tenant, agentId }, baseline, about);
   }
 
   #closed(tenant: string, agentId: string): ClosedResult {
@@ -291,7 +353,7 @@ export class BaselineRegistry {
   #learn({ finished, ...session }: HeldSession, record: SessionRecord, isVouched: boolean): void {
     const { tenant, agentId } = session;
     const isNewlyWarm = this.#agents.learn(tenant, agentId, record);
-    this.#history.add(session);
+    this.#history.add(session, this.#agents.read(tenant, agentId).changes);
     if (finished !== undefined) this.#habits.learn(finished, isVouched);
     if (!isNewlyWarm) return;
     // What it did while it was unknown counts for its neighbours from now on.

@@ -95,6 +95,11 @@ export class Thresholds {
     return this.#advance(tenant, sweep, sweep.serials.length <= AT_ONCE ? AT_ONCE : sessionsAStep);
   }
 
+  /** Gives up a calibration that is under way: what it rests on has changed. */
+  abandon(tenant: string): void {
+    this.#sweeps.delete(JSON.stringify([tenant]));
+  }
+
   #isDue(tenant: string): boolean {
     const held = this.#held(tenant);
     if (held !== undefined) {

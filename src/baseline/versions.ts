@@ -1,4 +1,4 @@
-import type { BaselineVersion } from '../model/baseline.js';
+import type { BaselineVersion, Rollback } from '../model/baseline.js';
 import type { AgentBaseline } from './agent-baseline.js';
 import type { CountMap } from './count-map.js';
 import { mix, withClass, type OriginClass } from './keys.js';
@@ -10,10 +10,15 @@ const MAX_NAMED_TOOLS = 64;
 const MAX_NAMED_FIELDS = 256;
 const CLASSES: readonly OriginClass[] = ['asked', 'read', 'nowhere'];
 
-/** One version of an agent's baseline for people, a row per feature; hashes without a name are shown in hex. */
+/**
+ * One version of an agent's baseline for people, a row per feature; hashes without a name are shown in hex.
+ *
+ * @param rollback how it came about, where that was not by learning: a row of its own
+ */
 export function versionsOf(
   baseline: AgentBaseline,
   about: Pick<BaselineVersion, 'tenant' | 'agentId' | 'time' | 'status'>,
+  rollback?: Rollback,
 ): BaselineVersion[] {
   const { centre, scale } = baseline.callRates.summary();
   const features: [feature: string, sampleCount: number, state: object][] = [
@@ -28,6 +33,7 @@ export function versionsOf(
       { callsPerMinute: { median: centre, laplaceScale: scale }, windows: baseline.callRates.size },
     ],
   ];
+  if (rollback !== undefined) features.push(['rollback', baseline.sessions, rollback]);
   const { tenant, agentId, time, status } = about;
   return features.map(([feature, sampleCount, state]) => ({
     tenant,

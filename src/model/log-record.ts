@@ -55,10 +55,14 @@ export interface Activation {
   /**
    * `learning`: `on`, `frozen` (nothing is learned) or `vouched` (an operator vouches for the traffic: all of it is
    * learned and raises nothing); `calibrate`: thresholds are computed anew now, `value` is empty; `detectors`: the
-   * set's content hash.
+   * set's content hash; `rollback`: the version that `agentId`'s baseline is taken back to.
    */
-  what: 'learning' | 'calibrate' | 'detectors';
+  what: 'learning' | 'calibrate' | 'detectors' | 'rollback';
   value: string;
+  /** For `rollback`: whose baseline, who asked for it and why. */
+  agentId?: string;
+  by?: string;
+  reason?: string;
 }
 
 /** A record that intake refused, kept so that nothing is lost silently. */
