@@ -135,6 +135,7 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
           knows: (tenant, agentId) =>
             core.agents.get(tenant, agentId) !== undefined || core.baselines.agents(tenant).includes(agentId),
         },
+        discovery: { discover: core.discover },
         journal: {
           acknowledge: async (value) => void (await core.record({ type: 'ack', value })),
           verdict: async (value) => void (await core.record({ type: 'verdict', value })),

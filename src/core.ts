@@ -21,9 +21,10 @@ import type { DetectorFile } from './detect/detector-file.js';
 import { DetectorError, parseDetectors, readDetectorFiles, type DetectorSet } from './detect/loader.js';
 import { IndexedDetectorRunner } from './detect/runner.js';
 import { DetectorArchive } from './detect/set-archive.js';
+import { discover } from './governance/discovery.js';
 import { Entitlements } from './governance/entitlements.js';
 import { loadLibrary } from './governance/library-loader.js';
-import { DEFAULT_CLASS } from './governance/port.js';
+import { DEFAULT_CLASS, type DiscoveryQuery, type DiscoveryReport } from './governance/port.js';
 import type { ReferenceLibrary } from './governance/reference-library.js';
 import { EventTimeJoin } from './join/event-time-join.js';
 import type { Clock } from './lib/clock.js';
@@ -98,6 +99,8 @@ export interface Core {
   /** Classes of agents, what is expected of them, and the tools inventory. */
   library: ReferenceLibrary;
   entitlements: Entitlements;
+  /** Declared against observed, as it is now. */
+  discover: (query: DiscoveryQuery) => Promise<DiscoveryReport>;
   detectors: IndexedDetectorRunner;
   /** Absolute path of the folder with the detectors. */
   detectorsDir: string;
@@ -313,6 +316,18 @@ export function openCore(options: CoreOptions): Core {
     baselines,
     library,
     entitlements,
+    discover: (query) =>
+      discover(
+        {
+          library,
+          baselines,
+          grants: entitlements,
+          heard: agentView,
+          incidents: (tenant) => incidentView.list({ tenant, limit: MAX_INCIDENTS }),
+          clock,
+        },
+        query,
+      ),
     detectors,
     detectorsDir,
     activateDetectors,

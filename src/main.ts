@@ -8,6 +8,7 @@ import { containments } from './cli/containments.js';
 import { approve, reject } from './cli/decide.js';
 import { demo } from './cli/demo.js';
 import { detectors } from './cli/detectors.js';
+import { discovery } from './cli/discovery.js';
 import { evaluate } from './cli/evaluate.js';
 import { lift } from './cli/lift.js';
 import { notify } from './cli/notify.js';
@@ -31,6 +32,7 @@ const COMMANDS: readonly CliCommand[] = [
   approve,
   reject,
   containments,
+  discovery,
   notify,
   config,
 ];

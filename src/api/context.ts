@@ -8,6 +8,7 @@ import type {
   Checker,
   CommandBoard,
   DetectorAdmin,
+  DiscoveryBoard,
   IncidentBoard,
   Intake,
   Journal,
@@ -40,6 +41,7 @@ export interface ApiPorts {
   incidents: IncidentBoard;
   commands: CommandBoard;
   agents: AgentBoard;
+  discovery: DiscoveryBoard;
   journal: Journal;
   detectors: DetectorAdmin;
   status: StatusBoard;

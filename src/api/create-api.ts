@@ -13,6 +13,7 @@ import { getCommandStream } from './routes/command-stream.js';
 import { getCommand, getCommands, postAcknowledgement } from './routes/commands.js';
 import { postContain, postDecision, postLift } from './routes/containment.js';
 import { postDetectorsReload } from './routes/detectors.js';
+import { getDiscovery } from './routes/discovery.js';
 import { getIncident, getIncidents, postVerdict } from './routes/incidents.js';
 import { postCalibrate, postLearning } from './routes/learning.js';
 import { getFile, getPage, getView, postLogin, postLogout, type PageDeps } from './routes/page.js';
@@ -107,6 +108,7 @@ function handlersOf(deps: ApiDeps, page: PageDeps): Record<Route, Handler> {
     'GET /v1/incidents': getIncidents(deps),
     'GET /v1/incidents/:id': getIncident(deps),
     'POST /v1/incidents/:id/verdict': postVerdict(deps),
+    'GET /v1/discovery': getDiscovery(deps),
     'POST /v1/learning': postLearning(deps),
     'POST /v1/calibrate': postCalibrate(deps),
     'POST /v1/detectors/reload': postDetectorsReload(deps),

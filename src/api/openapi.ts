@@ -54,6 +54,9 @@ const OPERATIONS: Record<Route, Operation> = {
   'GET /v1/incidents': { summary: 'Incidents (status, agentId, limit)' },
   'GET /v1/incidents/:id': { summary: 'One incident with its explanation' },
   'POST /v1/incidents/:id/verdict': { summary: 'Say what an incident was', body: verdictSchema },
+  'GET /v1/discovery': {
+    summary: 'Declared against observed: unknown agents, undeclared tools, unused grants (agent, limit)',
+  },
   'POST /v1/learning': { summary: 'How baselines learn from here on', body: learningSchema },
   'POST /v1/calibrate': { summary: 'Compute the thresholds anew from the clean history' },
   'POST /v1/detectors/reload': { summary: 'Read the folder of the detectors now' },

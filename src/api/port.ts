@@ -1,3 +1,4 @@
+import type { DiscoveryQuery, DiscoveryReport } from '../governance/port.js';
 import type { Command, Restriction } from '../model/command.js';
 import type { Incident, IncidentStatus } from '../model/incident.js';
 import type { OutboxEntry } from '../model/effect.js';
@@ -58,6 +59,11 @@ export interface CommandBoard {
 export interface AgentBoard {
   /** Whether anything was ever observed of the agent. */
   knows(tenant: string, agentId: string): boolean;
+}
+
+/** Compares what is declared with what was observed. */
+export interface DiscoveryBoard {
+  discover(query: DiscoveryQuery): Promise<DiscoveryReport>;
 }
 
 /** Writes records that people and gateways cause. Resolves when the log has committed them. */

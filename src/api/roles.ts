@@ -38,6 +38,7 @@ export const ROUTES = {
   'GET /v1/incidents': VIEWERS,
   'GET /v1/incidents/:id': VIEWERS,
   'POST /v1/incidents/:id/verdict': ANALYSTS,
+  'GET /v1/discovery': VIEWERS,
   'POST /v1/learning': ['admin'],
   'POST /v1/calibrate': ['admin'],
   'POST /v1/detectors/reload': ['admin'],

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { ConfigError, loadConfig, type Config } from '../config.js';
 import { inertText, MAX_LINE_CHARS } from '../lib/text/inert-text.js';
 import { COMMAND_ACTIONS, COMMAND_STATES, LOWERED_POSTURES } from '../model/command.js';
+import { discoverySchema, type SeenDiscovery } from './discovery-answer.js';
 import { textOf, type CliCommand, type CommandContext } from './command.js';
 
 const DEFAULT_URL = 'http://127.0.0.1:7700';
@@ -97,6 +98,12 @@ export class Observer {
   async commands(): Promise<SeenCommand[]> {
     const answer = await this.#ask(`/v1/commands?limit=${LIST_LIMIT}`);
     return z.object({ commands: z.array(commandSchema) }).parse(answer).commands;
+  }
+
+  /** Declared against observed. @param limit most entries of each list */
+  async discovery({ agent, limit }: { agent: string | undefined; limit: string }): Promise<SeenDiscovery> {
+    const query = new URLSearchParams({ limit, ...(agent === undefined ? {} : { agent }) });
+    return discoverySchema.parse(await this.#ask(`/v1/discovery?${query.toString()}`));
   }
 
   /** @throws ObserverError that says what to do */

@@ -19,6 +19,8 @@ export interface Grant {
   /** The learning window it opened: until when, and for how many more calls; 0 where it opened none. */
   learnUntil: number;
   learnCalls: number;
+  /** Event time of the first call that was executed under it, epoch ms; absent before any. */
+  usedAt?: number;
 }
 
 export interface GrantedTool {
@@ -114,7 +116,8 @@ export function grantAt(held: GrantedTool | undefined, time: number): { grant: G
   return { grant: unauthorised, endedAt };
 }
 
-function endOf(grant: Grant, revokedAt: number): number {
+/** When a grant ends or ended, epoch ms of event time; Infinity where it does not. */
+export function endOf(grant: Grant, revokedAt: number): number {
   return revokedAt >= grant.from ? Math.min(grant.expiresAt, revokedAt) : grant.expiresAt;
 }
 

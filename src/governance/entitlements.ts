@@ -5,6 +5,7 @@ import {
   addAct,
   addApproval,
   addGrant,
+  endOf,
   grantAt,
   newRecord,
   revoke,
@@ -20,6 +21,7 @@ import type {
   EntitlementStats,
   GovernanceFacts,
   GrantFacts,
+  KeptGrant,
   LearningWindow,
   LibraryEntry,
 } from './port.js';
@@ -117,6 +119,32 @@ export class Entitlements {
     if (observation.kind === 'tool_call') this.#applyCall(observation);
     else if (observation.stream === 'governance') this.#applyGovernance(observation);
     this.#latest = undefined;
+  }
+
+  /** Agents of a tenant that governance said something about. */
+  *agents(tenant: string): Iterable<string> {
+    const start = keyOf(tenant, '');
+    for (const key of this.#agents.keys()) if (key.startsWith(start)) yield key.slice(start.length);
+  }
+
+  /** Grants that are kept of an agent, in force or not. */
+  grantsOf(tenant: string, agentId: string): KeptGrant[] {
+    const tools = this.#agents.get(keyOf(tenant, agentId))?.tools ?? [];
+    return tools.flatMap(({ tool, grants, revokedAt }) =>
+      grants.map((grant) => {
+        const { from, approverId, authorised, expiresAt } = grant;
+        const endsAt = endOf(grant, revokedAt);
+        return {
+          tool,
+          from,
+          endsAt,
+          revoked: endsAt < expiresAt,
+          approverId,
+          authorised,
+          used: grant.usedAt !== undefined,
+        };
+      }),
+    );
   }
 
   drain(puts: { key: string; value: Uint8Array }[], deletes: string[]): void {
@@ -227,6 +255,10 @@ export class Entitlements {
     const { grant } = grantAt(record === undefined ? undefined : toolOf(record, call.tool), time);
     if (grant !== undefined && isOpen(grant, time)) {
       grant.learnCalls--;
+      changed = true;
+    }
+    if (grant !== undefined && grant.usedAt === undefined && isExecuted(call)) {
+      grant.usedAt = time;
       changed = true;
     }
     if (call.approvalId !== undefined && isExecuted(call)) {

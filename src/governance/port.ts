@@ -1,3 +1,4 @@
+import type { Top } from '../lib/top-of.js';
 import type { InventoryTool, Profile } from '../model/profile.js';
 
 /** Class of the agents that no profile names. */
@@ -83,4 +84,102 @@ export interface EntitlementStats {
   approversEvicted: number;
   /** Grants, approvals and acts that gave way to newer ones of the same agent. */
   entriesEvicted: number;
+}
+
+/** A grant of a tool that is kept of an agent. */
+export interface KeptGrant {
+  tool: string;
+  /** Event time, epoch ms. */
+  from: number;
+  /** Epoch ms of event time; Infinity where it does not end. */
+  endsAt: number;
+  /** It ended before its time. */
+  revoked: boolean;
+  approverId: string;
+  authorised: boolean;
+  /** A call was executed under it. */
+  used: boolean;
+}
+
+/** What is looked for: the agents of one tenant, or some of them. */
+export interface DiscoveryQuery {
+  tenant: string;
+  /** Id of an agent, or the beginning of some followed by `*`. */
+  agent?: string;
+  /** Whether the one who asks may see an agent. */
+  maySee: (agentId: string) => boolean;
+  /** Most entries of each list. */
+  limit: number;
+}
+
+/** Declared against observed. Every list has its first entries, and how many there are in `total`. */
+export interface DiscoveryReport {
+  /** Agents that were looked at. */
+  agents: number;
+  /** Tools of theirs that were used under so many names that not all were kept. */
+  unnamedTools: number;
+  unknownAgents: Top<UnknownAgent>;
+  undeclaredTools: Top<UndeclaredTool>;
+  unusedTools: Top<UnusedTool>;
+  unusedGrants: Top<UnusedGrant>;
+  prohibitedTools: Top<ProhibitedTool>;
+  /** Classes that have a profile and none of the agents that were looked at. */
+  emptyClasses: string[];
+}
+
+/** An agent that no profile names. */
+export interface UnknownAgent {
+  agentId: string;
+  /** Sessions learned. */
+  sessions: number;
+  /** Epoch ms, processing time; absent where nothing was heard of it since the observer started. */
+  lastSeenAt?: number;
+}
+
+/** A tool that an agent uses, and neither its profile nor the inventory has. */
+export interface UndeclaredTool {
+  agentId: string;
+  agentClass: string;
+  tool: string;
+  /** Learned sessions that used it. */
+  sessions: number;
+  /** Whether somebody who may granted it. */
+  granted: 'in-force' | 'ended' | 'never';
+}
+
+/** A tool (or the beginning of some) in a profile that none of the agents used. */
+export interface UnusedTool {
+  agentClass: string;
+  tool: string;
+  /** Agents of the class that were looked at. */
+  agents: number;
+}
+
+/** A grant under which nothing was executed. */
+export interface UnusedGrant {
+  agentId: string;
+  tool: string;
+  /** Empty where it names nobody. */
+  approverId: string;
+  authorised: boolean;
+  /** Event time, epoch ms. */
+  grantedAt: number;
+  ageMs: number;
+  /** Epoch ms; absent where it does not end. */
+  endsAt?: number;
+  /** `ending`: within a day. */
+  standing: 'in-force' | 'ending' | 'expired';
+}
+
+/** A tool of the prohibited tier that was used all the same. */
+export interface ProhibitedTool {
+  agentId: string;
+  agentClass: string;
+  tool: string;
+  /** Learned sessions that used it. */
+  sessions: number;
+  /** Incidents that are held and were about its being used. */
+  incidents: number;
+  /** False where the tiers do not hold for the class. */
+  binding: boolean;
 }

@@ -16,6 +16,7 @@ export class ReferenceLibrary {
   readonly #classes: readonly AgentClass[];
   readonly #fallback: AgentClass;
   readonly #classByAgent = new BoundedMap<string, AgentClass>(MAX_CACHED_AGENTS);
+  readonly #lines = new BoundedMap<string, { line: InventoryTool | undefined }>(MAX_CACHED_TOOLS);
   readonly #entries = new Map<AgentClass, BoundedMap<string, LibraryEntry>>();
 
   /** @param profiles by class name; the first by name whose `agents` match is an agent's class, `default` any other's */
@@ -79,13 +80,24 @@ export class ReferenceLibrary {
     return entry;
   }
 
-  /** The most particular inventory line wins: an exact name, then the longest beginning. */
+  /**
+   * What the inventory says about a tool, whoever uses it. The most particular line wins: an exact name, then the
+   * longest beginning.
+   */
+  inventoryLine(name: string): InventoryTool | undefined {
+    const held = this.#lines.peek(name);
+    if (held !== undefined) return held.line;
+    let found: InventoryTool | undefined;
+    for (const line of this.#tools) {
+      if (matchesName(line.name, name) && (found === undefined || moreParticular(line.name, found.name))) found = line;
+    }
+    this.#lines.set(name, { line: found });
+    return found;
+  }
+
   #look(agentClass: AgentClass, name: string): LibraryEntry {
     const { profile } = agentClass;
-    let tool: InventoryTool | undefined;
-    for (const line of profile.inventory ? this.#tools : []) {
-      if (matchesName(line.name, name) && (tool === undefined || moreParticular(line.name, tool.name))) tool = line;
-    }
+    const tool = profile.inventory ? this.inventoryLine(name) : undefined;
     return {
       agentClass,
       tool,

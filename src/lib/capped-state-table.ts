@@ -45,6 +45,11 @@ export class CappedStateTable<V extends CappedEntry> {
     return this.#order.size === 0 || this.#order.peek(key) === undefined ? undefined : this.#table.get(key);
   }
 
+  /** From the one that was changed longest ago to the latest. */
+  *keys(): Iterable<string> {
+    for (const [key] of this.#order.entries()) yield key;
+  }
+
   /** Puts an entry in, or says that it was changed in place. */
   set(entry: V): void {
     entry.changed = ++this.#changes;

@@ -56,6 +56,12 @@ export class JournaledTable<V, C> {
     return this.#entry(key)?.value;
   }
 
+  /** The entry as it is, for looking only: what is not in memory is read and not kept there. */
+  peek(key: string): V | undefined {
+    const held = this.#entries.get(key) ?? this.#late.get(key)?.entry;
+    return (held ?? this.#load(key))?.value;
+  }
+
   /** Makes a change to an entry that is there. @returns its value; undefined where there is no such entry */
   change(key: string, change: C): V | undefined {
     const entry = this.#entry(key);
@@ -141,6 +147,12 @@ export class JournaledTable<V, C> {
       this.#entries.set(key, held);
       return held;
     }
+    const entry = this.#load(key);
+    if (entry !== undefined) this.#entries.set(key, entry);
+    return entry;
+  }
+
+  #load(key: string): Entry<V, C> | undefined {
     const bytes = this.#deleted.has(key) ? undefined : this.#options.load(this.#snapshotKey(key));
     if (bytes === undefined) return undefined;
     // Only this table writes under its prefixes, and only snapshots and changes of its own type.
@@ -156,7 +168,6 @@ export class JournaledTable<V, C> {
       entry.changeBytes += more.length;
       entry.next++;
     }
-    this.#entries.set(key, entry);
     return entry;
   }
 

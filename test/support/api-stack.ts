@@ -4,10 +4,11 @@ import type { ApiLimits, ApiPorts } from '../../src/api/context.js';
 import { createApi, type Api } from '../../src/api/create-api.js';
 import { listen, type HttpServer } from '../../src/api/http-server.js';
 import { loadKeys } from '../../src/api/keys.js';
-import type { CommandBoard } from '../../src/api/port.js';
+import type { CommandBoard, DiscoveryBoard } from '../../src/api/port.js';
 import type { KeyConfig } from '../../src/config.js';
 import { createConsole } from '../../src/console/console.js';
 import { AgentView } from '../../src/correlate/agent-view.js';
+import type { DiscoveryReport } from '../../src/governance/port.js';
 import { systemClock } from '../../src/lib/clock.js';
 import { EmbeddedEnvironment } from '../../src/log/embedded-environment.js';
 import { EmbeddedLog } from '../../src/log/embedded-log.js';
@@ -51,6 +52,18 @@ const KEYS: { id: string; role: KeyConfig['role']; change?: Partial<KeyConfig> }
 export function secretOf(id: string): string {
   return `secret-of-${id}-0123456789`;
 }
+
+const NONE = { items: [], total: 0 };
+const NOTHING_DISCOVERED: DiscoveryReport = {
+  agents: 0,
+  unnamedTools: 0,
+  unknownAgents: NONE,
+  undeclaredTools: NONE,
+  unusedTools: NONE,
+  unusedGrants: NONE,
+  prohibitedTools: NONE,
+  emptyClasses: [],
+};
 
 /** A board that a test writes on. */
 export class FakeCommandBoard implements CommandBoard {
@@ -118,7 +131,12 @@ export interface PostOptions {
 
 /** The API over real HTTP, the real intake and a real log in a temporary directory; boards are the test's own. */
 export async function startApi(
-  change: { limits?: Partial<ApiLimits>; log?: (log: Log) => Pick<Log, 'append'>; maxPendingBytes?: number } = {},
+  change: {
+    limits?: Partial<ApiLimits>;
+    log?: (log: Log) => Pick<Log, 'append'>;
+    maxPendingBytes?: number;
+    discovery?: DiscoveryBoard;
+  } = {},
 ): Promise<ApiStack> {
   const limits = { ...LIMITS, ...change.limits };
   const directory = temporaryDirectory();
@@ -163,6 +181,7 @@ export async function startApi(
       activate: async (activation) => void journal.activations.push(activation),
     },
     detectors: { reload: async () => ({ status: 'unchanged', hash: 'h', detectors: 1 }) },
+    discovery: change.discovery ?? { discover: async () => NOTHING_DISCOVERED },
     agents: { knows: (_, agentId) => agentId.startsWith('agent-') },
     status: {
       status: () => ({ mode: 'observe' }),

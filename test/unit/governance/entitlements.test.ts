@@ -57,8 +57,8 @@ function open(store: MemoryStore = memoryStore(), maxAgents = 100): Entitlements
   return entitlements;
 }
 
-const grant = (time: number, more: Partial<GovernanceObservation> = {}) =>
-  event('grant', time, { tool: 'wire', approverId: 'lead-anna', ...more });
+const grant = (time: number, more: Partial<GovernanceObservation> = {}, agentId = 'a') =>
+  event('grant', time, { tool: 'wire', approverId: 'lead-anna', ...more }, agentId);
 
 describe('grants', () => {
   it('hold from their beginning to their end in event time, whatever the order of arrival', () => {
@@ -112,6 +112,30 @@ describe('grants', () => {
     const { approverId: _, ...unnamed } = grant(1, { approvalId: 'x' });
     entitlements.apply(unnamed);
     expect(entitlements.at(call(2)).grant).toMatchObject({ authorised: true, by: 'lead-eva' });
+  });
+
+  it('are kept with whether anything was executed under them, over a restart too', () => {
+    const store = memoryStore();
+    const before = open(store);
+    before.apply(grant(1_000, { tools: ['wire', 'export_all', 'export_some'] }));
+    before.apply(call(2_000, { tool: 'wire', decision: 'deny' }));
+    before.apply(call(2_000, { tool: 'export_all', error: 'unreachable' }));
+    before.apply(call(900, { tool: 'wire' }));
+    before.apply(call(2_000, { tool: 'export_some' }));
+    before.apply(event('grant_revoked', 5_000, { tool: 'export_all' }));
+    before.apply(grant(1_000, {}, 'tt/a'));
+    store.commit(before);
+    const kept = open(store);
+    expect([[...kept.agents('t')], [...kept.agents('tt')]]).toEqual([['a', 'tt/a'], []]);
+    const by = { from: 1_000, approverId: 'lead-anna', authorised: true };
+    expect(kept.grantsOf('t', 'a').sort((a, b) => (a.tool < b.tool ? -1 : 1))).toEqual([
+      { ...by, tool: 'export_all', endsAt: 5_000, revoked: true, used: false },
+      { ...by, tool: 'export_some', endsAt: Infinity, revoked: false, used: true },
+      { ...by, tool: 'wire', endsAt: Infinity, revoked: false, used: false },
+    ]);
+    kept.apply(call(3_000));
+    expect(kept.grantsOf('t', 'a').find(({ tool }) => tool === 'wire')?.used).toBe(true);
+    expect(kept.grantsOf('t', 'nobody')).toEqual([]);
   });
 
   it('of many tools and many times stay bounded, and what gives way is counted', () => {

@@ -39,6 +39,7 @@ describe('JournaledTable', () => {
           }
           if (after !== 'nothing') store.commit(lists);
           if (after === 'restart') lists = table(store);
+          for (const one of ['a', 'b', 'c', key]) expect(lists.peek(one)).toEqual(expected.get(one));
           for (const one of ['a', 'b', 'c', key]) expect(lists.get(one)).toEqual(expected.get(one));
         }
         for (const key of expected.keys()) lists.delete(key);
@@ -67,6 +68,24 @@ describe('JournaledTable', () => {
     const whole = [...store.entries('list/')].reduce((sum, { value }) => sum + value.length, 0);
     expect(written / whole).toBeLessThan(20);
     expect(table(store).get('a')).toHaveLength(2_000);
+  });
+
+  it('keeps in memory what is used, not what is only looked at', () => {
+    const store = memoryStore();
+    const before = table(store);
+    for (const key of ['a', 'b']) before.add(key, [1]);
+    store.commit(before);
+    const asked: string[] = [];
+    const lists = table({ ...store, load: (key) => (asked.push(key), store.load(key)) });
+    const readsOf = (read: () => unknown) => {
+      asked.length = 0;
+      expect(read()).toEqual([1]);
+      return asked.length;
+    };
+    expect(readsOf(() => lists.peek('a'))).toBeGreaterThan(0);
+    expect(readsOf(() => lists.peek('a'))).toBeGreaterThan(0);
+    expect(readsOf(() => lists.get('a'))).toBeGreaterThan(0);
+    expect(readsOf(() => lists.peek('a'))).toBe(0);
   });
 
   it('knows nothing of a key that was never there', () => {
