@@ -28,6 +28,8 @@ const MAINTENANCE_MS = 30_000;
 const KEEP_LOG_MS = 7 * 24 * 60 * 60_000;
 /** Outbox entries kept for subscribers that come back. */
 const KEEP_OUTBOX = 20_000;
+/** Features of one version; there are fewer. */
+const MAX_FEATURES = 100;
 /** Time for what is committed to reach ClickHouse before closing, ms. */
 const DRAIN_MS = 10_000;
 
@@ -136,6 +138,17 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
             core.agents.get(tenant, agentId) !== undefined || core.baselines.agents(tenant).includes(agentId),
         },
         discovery: { discover: core.discover },
+        baselines: {
+          features: async (filter) => {
+            try {
+              return await link.store?.queries.baselineVersions({ ...filter, limit: MAX_FEATURES });
+            } catch (error) {
+              logger.warn({ error: String(error) }, 'versions of a baseline could not be read');
+              return undefined;
+            }
+          },
+          kept: (tenant, agentId) => core.baselines.keptVersions(tenant, agentId),
+        },
         journal: {
           acknowledge: async (value) => void (await core.record({ type: 'ack', value })),
           verdict: async (value) => void (await core.record({ type: 'verdict', value })),

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { UsageError, type CliCommand, type Console } from './cli/command.js';
+import { baselines } from './cli/baselines.js';
 import { config } from './cli/config.js';
 import { contain } from './cli/contain.js';
 import { containments } from './cli/containments.js';
@@ -32,6 +33,7 @@ const COMMANDS: readonly CliCommand[] = [
   approve,
   reject,
   containments,
+  baselines,
   discovery,
   notify,
   config,

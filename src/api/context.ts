@@ -5,6 +5,7 @@ import type { Principal } from '../model/principal.js';
 import type { ByteBudget } from './byte-budget.js';
 import type {
   AgentBoard,
+  BaselineBoard,
   Checker,
   CommandBoard,
   DetectorAdmin,
@@ -41,6 +42,7 @@ export interface ApiPorts {
   incidents: IncidentBoard;
   commands: CommandBoard;
   agents: AgentBoard;
+  baselines: BaselineBoard;
   discovery: DiscoveryBoard;
   journal: Journal;
   detectors: DetectorAdmin;

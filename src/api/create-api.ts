@@ -8,6 +8,7 @@ import { PageSessions } from './page-sessions.js';
 import type { Pages } from './port.js';
 import { observationSchema, openApiDocument } from './openapi.js';
 import { ROUTES, type Access, type Route } from './roles.js';
+import { getBaseline, getBaselineDiff, postRollback } from './routes/baselines.js';
 import { postCheck } from './routes/check.js';
 import { getCommandStream } from './routes/command-stream.js';
 import { getCommand, getCommands, postAcknowledgement } from './routes/commands.js';
@@ -109,6 +110,9 @@ function handlersOf(deps: ApiDeps, page: PageDeps): Record<Route, Handler> {
     'GET /v1/incidents/:id': getIncident(deps),
     'POST /v1/incidents/:id/verdict': postVerdict(deps),
     'GET /v1/discovery': getDiscovery(deps),
+    'GET /v1/baselines/:id': getBaseline(deps),
+    'GET /v1/baselines/:id/diff': getBaselineDiff(deps),
+    'POST /v1/baselines/:id/rollback': postRollback(deps),
     'POST /v1/learning': postLearning(deps),
     'POST /v1/calibrate': postCalibrate(deps),
     'POST /v1/detectors/reload': postDetectorsReload(deps),

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { acknowledgementSchema, checkAnswerSchema, checkRequestSchema, wireObservationSchema } from '../model/wire.js';
 import { ROUTES, type Route } from './roles.js';
+import { rollbackSchema } from './routes/baselines.js';
 import { containSchema, decisionSchema, liftSchema } from './routes/containment.js';
 import { verdictSchema } from './routes/incidents.js';
 import { learningSchema } from './routes/learning.js';
@@ -56,6 +57,14 @@ const OPERATIONS: Record<Route, Operation> = {
   'POST /v1/incidents/:id/verdict': { summary: 'Say what an incident was', body: verdictSchema },
   'GET /v1/discovery': {
     summary: 'Declared against observed: unknown agents, undeclared tools, unused grants (agent, limit)',
+  },
+  'GET /v1/baselines/:id': {
+    summary: 'What is normal for an agent: its newest published version, or another (version)',
+  },
+  'GET /v1/baselines/:id/diff': { summary: 'What changed between two versions (from, to)' },
+  'POST /v1/baselines/:id/rollback': {
+    summary: 'Take an agent back to a version that is kept whole',
+    body: rollbackSchema,
   },
   'POST /v1/learning': { summary: 'How baselines learn from here on', body: learningSchema },
   'POST /v1/calibrate': { summary: 'Compute the thresholds anew from the clean history' },

@@ -1,4 +1,5 @@
 import type { DiscoveryQuery, DiscoveryReport } from '../governance/port.js';
+import type { BaselineVersion, KeptVersion } from '../model/baseline.js';
 import type { Command, Restriction } from '../model/command.js';
 import type { Incident, IncidentStatus } from '../model/incident.js';
 import type { OutboxEntry } from '../model/effect.js';
@@ -72,6 +73,14 @@ export interface Journal {
   verdict(verdict: Verdict): Promise<void>;
   order(order: OperatorOrder): Promise<void>;
   activate(activation: Activation): Promise<void>;
+}
+
+/** Published versions of what is normal for an agent. */
+export interface BaselineBoard {
+  /** Features of one version, or the newest of each feature; undefined while the store does not answer. */
+  features(filter: { tenant: string; agentId: string; version?: number }): Promise<BaselineVersion[] | undefined>;
+  /** Versions that the agent can be taken back to, oldest first. */
+  kept(tenant: string, agentId: string): KeptVersion[];
 }
 
 /** Takes changed detectors into service. */

@@ -5,6 +5,7 @@ import { ConfigError, loadConfig, type Config } from '../config.js';
 import { inertText, MAX_LINE_CHARS } from '../lib/text/inert-text.js';
 import { COMMAND_ACTIONS, COMMAND_STATES, LOWERED_POSTURES } from '../model/command.js';
 import { discoverySchema, type SeenDiscovery } from './discovery-answer.js';
+import { baselineDiffSchema, baselineSchema, type SeenBaseline, type SeenBaselineDiff } from './baselines-answer.js';
 import { textOf, type CliCommand, type CommandContext } from './command.js';
 
 const DEFAULT_URL = 'http://127.0.0.1:7700';
@@ -104,6 +105,21 @@ export class Observer {
   async discovery({ agent, limit }: { agent: string | undefined; limit: string }): Promise<SeenDiscovery> {
     const query = new URLSearchParams({ limit, ...(agent === undefined ? {} : { agent }) });
     return discoverySchema.parse(await this.#ask(`/v1/discovery?${query.toString()}`));
+  }
+
+  /** A published version of what is normal for an agent; the newest without a number. */
+  async baseline(agentId: string, version?: number): Promise<SeenBaseline> {
+    const query = version === undefined ? '' : `?version=${version}`;
+    return baselineSchema.parse(await this.#ask(`/v1/baselines/${encodeURIComponent(agentId)}${query}`));
+  }
+
+  async baselineDiff(agentId: string, { from, to }: { from: number; to: number }): Promise<SeenBaselineDiff> {
+    const path = `/v1/baselines/${encodeURIComponent(agentId)}/diff?from=${from}&to=${to}`;
+    return baselineDiffSchema.parse(await this.#ask(path));
+  }
+
+  async rollBack(agentId: string, body: { version: number; reason: string }): Promise<void> {
+    await this.#ask(`/v1/baselines/${encodeURIComponent(agentId)}/rollback`, body);
   }
 
   /** @throws ObserverError that says what to do */

@@ -59,11 +59,12 @@ export interface StoreQueries {
   incident(tenant: string, id: string): Promise<Incident | undefined>;
   /** Steps in a command's life, oldest first. */
   commandEvents(tenant: string, commandId: string): Promise<CommandEvent[]>;
-  /** Newest version of each feature, or all of one feature's versions. */
+  /** Newest version of each feature, all features of one version, or all of one feature's versions. */
   baselineVersions(filter: {
     tenant: string;
     agentId: string;
     feature?: string;
+    version?: number;
     limit: number;
   }): Promise<BaselineVersion[]>;
 }

@@ -103,6 +103,7 @@ export class ClickHouseQueries implements StoreQueries {
     tenant: string;
     agentId: string;
     feature?: string;
+    version?: number;
     limit: number;
   }): Promise<BaselineVersion[]> {
     const one = filter.feature !== undefined;
@@ -110,8 +111,15 @@ export class ClickHouseQueries implements StoreQueries {
       `SELECT *, toUnixTimestamp64Milli(time) AS timeMs FROM baseline_versions FINAL
        WHERE tenant = {tenant:String} AND agentId = {agentId:String}
          ${one ? 'AND feature = {feature:String}' : ''}
+         ${filter.version === undefined ? '' : 'AND version = {version:UInt64}'}
        ORDER BY feature, version DESC ${one ? '' : 'LIMIT 1 BY feature'} LIMIT {limit:UInt32}`,
-      { tenant: filter.tenant, agentId: filter.agentId, feature: filter.feature ?? '', limit: limited(filter.limit) },
+      {
+        tenant: filter.tenant,
+        agentId: filter.agentId,
+        feature: filter.feature ?? '',
+        version: whole('version', filter.version ?? 0),
+        limit: limited(filter.limit),
+      },
     );
     return rows.map(baselineVersion);
   }

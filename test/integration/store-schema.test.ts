@@ -198,6 +198,8 @@ describe('queries', () => {
     expect(newest.map((one) => [one.feature, one.version, one.state])).toEqual([['tools', 2, '{"search":7}']]);
     const all = await queries.baselineVersions({ tenant: 'default', agentId: 'agent-a', feature: 'tools', limit: 10 });
     expect(all.map((one) => one.version)).toEqual([2, 1]);
+    const first = await queries.baselineVersions({ tenant: 'default', agentId: 'agent-a', version: 1, limit: 10 });
+    expect(first.map((one) => one.version)).toEqual([1]);
     expect(await queries.baselineVersions({ tenant: 'default', agentId: "x' OR 1=1 --", limit: 10 })).toEqual([]);
   });
 

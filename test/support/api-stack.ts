@@ -13,6 +13,7 @@ import { systemClock } from '../../src/lib/clock.js';
 import { EmbeddedEnvironment } from '../../src/log/embedded-environment.js';
 import { EmbeddedLog } from '../../src/log/embedded-log.js';
 import type { Log } from '../../src/log/port.js';
+import type { BaselineVersion } from '../../src/model/baseline.js';
 import type { Command, Restriction } from '../../src/model/command.js';
 import type { Effect, OutboxEntry } from '../../src/model/effect.js';
 import type { Incident } from '../../src/model/incident.js';
@@ -113,6 +114,8 @@ export interface ApiStack {
   intake: LoggingIntake;
   board: FakeCommandBoard;
   incidents: Incident[];
+  /** Rows of agent-a; version 3 is its newest. */
+  baselines: BaselineVersion[];
   journal: { acks: Acknowledgement[]; verdicts: Verdict[]; orders: OperatorOrder[]; activations: Activation[] };
   checks: CheckRequest[];
   unexpected: unknown[];
@@ -151,6 +154,7 @@ export async function startApi(
   });
   const board = new FakeCommandBoard();
   const incidents: Incident[] = [];
+  const baselines: BaselineVersion[] = [];
   const journal: ApiStack['journal'] = { acks: [], verdicts: [], orders: [], activations: [] };
   const checks: CheckRequest[] = [];
   const unexpected: unknown[] = [];
@@ -182,6 +186,14 @@ export async function startApi(
     },
     detectors: { reload: async () => ({ status: 'unchanged', hash: 'h', detectors: 1 }) },
     discovery: change.discovery ?? { discover: async () => NOTHING_DISCOVERED },
+    baselines: {
+      features: async ({ tenant, agentId, version = 3 }) => {
+        if (agentId === 'agent-away') return undefined;
+        return baselines.filter((r) => r.tenant === tenant && r.agentId === agentId && r.version === version);
+      },
+      kept: (tenant, agentId) =>
+        tenant === 'default' && agentId === 'agent-a' ? [{ version: 1, time: 5, sessionCount: 25, bytes: 9 }] : [],
+    },
     agents: { knows: (_, agentId) => agentId.startsWith('agent-') },
     status: {
       status: () => ({ mode: 'observe' }),
@@ -227,6 +239,7 @@ export async function startApi(
     intake,
     board,
     incidents,
+    baselines,
     journal,
     checks,
     unexpected,
