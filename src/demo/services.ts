@@ -54,6 +54,11 @@ export class Services {
     const { parts, dir, mode } = this.#options;
     await mkdir(this.mailDir, { mode: 0o700 });
     const smtpPort = await this.catcher.start();
+    if (this.#stopping !== undefined) {
+      // It was stopped before it had begun to listen, so nobody else will end it.
+      await this.catcher.stop();
+      throw new Error('the demo was stopped');
+    }
     this.#keys = await parts.writeKeys(dir);
     const config = await parts.writeObserverConfig(dir, {
       mode,

@@ -1,12 +1,14 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { repositoryRoot } from '../support/recorded.js';
+import { temporaryDirectory } from '../support/temporary-directory.js';
 
 const LIMIT_MS = 240_000;
-const folders = () => readdirSync(tmpdir()).filter((name) => name.startsWith('parallax-demo-'));
+/** The demos' own place for temporary files: others may run one at the same time. */
+const temporary = temporaryDirectory();
+const folders = () => readdirSync(temporary.path).filter((name) => name.startsWith('parallax-demo-'));
 
 interface Told {
   code: number | null;
@@ -17,8 +19,8 @@ interface Told {
 /** Runs the command as a user does. @param whenTold called with everything said so far, whenever more is said */
 function demo(args: string[], whenTold?: (out: string, stop: () => void) => void): Promise<Told> {
   const child = spawn(process.execPath, [join(repositoryRoot, 'bin', 'parallax.js'), 'demo', ...args], {
-    cwd: tmpdir(),
-    env: { ...process.env, PARALLAX_MODE: 'observe' },
+    cwd: temporary.path,
+    env: { ...process.env, PARALLAX_MODE: 'observe', TMPDIR: temporary.path },
   });
   return new Promise((resolve) => {
     let out = '';
@@ -53,6 +55,8 @@ describe('parallax demo', () => {
       repositoryRoot,
     ]);
   });
+
+  afterAll(() => temporary.remove());
 
   it(
     'tells seven stories that come out as expected, stays up with --keep, and cleans up',
