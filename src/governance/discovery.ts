@@ -54,7 +54,9 @@ export async function discover(sources: ObservedSources, query: DiscoveryQuery):
   const { baselines, grants, clock } = sources;
   const { tenant } = query;
   const flagged = prohibitedUses(sources, tenant);
+  await nextTurn();
   const known = new Set(baselines.agents(tenant));
+  await nextTurn();
   for (const { agentId } of sources.heard.all(tenant)) known.add(agentId);
   for (const agentId of grants.agents(tenant)) known.add(agentId);
   for (const agentId of flagged.keys()) known.add(agentId);

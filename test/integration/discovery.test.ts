@@ -6,6 +6,7 @@ import { loadConfig } from '../../src/config.js';
 import type { DiscoveryReport } from '../../src/governance/port.js';
 import type { WireObservation } from '../../src/model/wire.js';
 import { secretOf, startApi, type ApiStack } from '../support/api-stack.js';
+import { eventually } from '../support/eventually.js';
 import { openFedCore, type FedCore } from '../support/fed-core.js';
 import { repositoryRoot } from '../support/recorded.js';
 import { sendSessions, timeMoves, type Session } from '../support/session-traffic.js';
@@ -109,6 +110,39 @@ describe('GET /v1/discovery', () => {
       const refused = await stack.get(`/v1/discovery${query}`, 'viewer');
       expect(refused.status).toBe(400);
       await refused.body?.cancel();
+    }
+  });
+});
+
+describe('a comparison that takes its time', () => {
+  it('is made once for a key that asks again, and a key gets no second one beside it', async () => {
+    const real = await ask('', 'viewer');
+    const waiting: (() => void)[] = [];
+    const slow = await startApi({
+      discovery: {
+        discover: async () => {
+          await new Promise<void>((resolve) => waiting.push(resolve));
+          return real;
+        },
+      },
+    });
+    try {
+      const first = slow.get('/v1/discovery', 'viewer');
+      await eventually('it is under way', () => waiting.length === 1);
+      const again = slow.get('/v1/discovery', 'viewer');
+      const other = await slow.get('/v1/discovery?agent=lost', 'viewer');
+      expect([other.status, other.headers.get('retry-after')]).toEqual([429, '1']);
+      const another = slow.get('/v1/discovery?agent=lost', 'analyst');
+      await eventually('all are asked', () => waiting.length === 2 && slow.api.counters.requests === 4);
+      for (const finish of waiting) finish();
+      for (const answer of await Promise.all([first, again, another])) expect(await answer.json()).toEqual(real);
+      expect(waiting).toHaveLength(2);
+      const next = slow.get('/v1/discovery?agent=lost', 'viewer');
+      await eventually('the next is under way', () => waiting.length === 3);
+      waiting[2]?.();
+      expect((await next).status).toBe(200);
+    } finally {
+      await slow.close();
     }
   });
 });
