@@ -10,7 +10,7 @@ export const METRIC_MEASURE = 'metricAnomaly';
 
 /** Series of all agents, about 5 kB each, and how many of them are held in memory. */
 const MAX_SERIES = 16_384;
-const SERIES_IN_MEMORY = 1_024;
+const SERIES_IN_MEMORY = 4_096;
 /** Series of one agent: what it reports beyond them pushes out the youngest, so that a flood of names harms only itself. */
 const MAX_SERIES_OF_AGENT = 16;
 
