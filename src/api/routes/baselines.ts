@@ -101,6 +101,6 @@ function versionIn(field: string, text = ''): number {
 
 function unknown(message = 'no version of a baseline of this agent is stored'): ApiError {
   return new ApiError(404, 'unknown-baseline', message, {
-    fix: 'check the name; a baseline is published after every 25 learned sessions, and with POST /v1/calibrate',
+    fix: 'check the name; a baseline is published after every 25 learned sessions and with POST /v1/calibrate, and stored some seconds later',
   });
 }
