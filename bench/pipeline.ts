@@ -45,7 +45,7 @@ const PAIRS = flags.quick ? 1 : 5;
 const STANDARD_EVENTS = flags.quick ? 15_000 : 20_000;
 const EVENTS = flags.events === '' ? STANDARD_EVENTS : Number(flags.events);
 /** Five sessions of each in every part. */
-const AGENTS = EVENTS / 60;
+const AGENTS = Math.round(EVENTS / 60);
 /** Parts before anything is measured: an agent is known after ten sessions. */
 const WARM_UP = 3;
 const GROUP = 512;
