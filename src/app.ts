@@ -73,7 +73,8 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
       clock,
       notice: (message, facts) => logger.info(facts, message),
       failed: (error) => {
-        logger.fatal({ error: String(error) }, 'scoring cannot go on');
+        // With its way there: whoever reads this has nothing else to go by.
+        logger.fatal({ err: error }, 'scoring cannot go on');
         fail(error);
       },
     });

@@ -71,7 +71,8 @@ export class ChangeLog {
    * both.
    */
   drain(changes: StateChanges, isKnown: (agent: AgentRecord) => boolean): void {
-    changes.deletes.push(...this.#deletes.filter((key) => !this.#closed.has(key)));
+    // One by one: there may be more of them than a call takes arguments.
+    for (const key of this.#deletes) if (!this.#closed.has(key)) changes.deletes.push(key);
     for (const [key, value] of this.#closed) changes.puts.push({ key, value });
     for (const agent of this.#agents) {
       if (!isKnown(agent)) continue;

@@ -21,8 +21,9 @@ export function drainState(state: HeldState): StateChanges {
   }
   changes.puts.push({ key: joinKey('counters'), value: { ...state.counters } });
   const ids = state.ids.drainChunk();
-  changes.puts.push(...ids.puts);
-  changes.deletes.push(...ids.deletes);
+  // One by one: there may be more of them than a call takes arguments.
+  for (const put of ids.puts) changes.puts.push(put);
+  for (const key of ids.deletes) changes.deletes.push(key);
   return changes;
 }
 

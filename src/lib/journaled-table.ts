@@ -94,7 +94,8 @@ export class JournaledTable<V, C> {
    */
   drain(puts: StatePut[], deletes: string[]): void {
     for (const { put } of this.#late.values()) put.fix();
-    deletes.push(...this.#deletes);
+    // One by one: there may be more of them than a call takes arguments.
+    for (const key of this.#deletes) deletes.push(key);
     this.#deletes.clear();
     this.#deleted.clear();
     for (const key of this.#dirty) {

@@ -206,7 +206,8 @@ export class EmbeddedScoringStore implements ScoringStore {
         fill: (operations) => {
           place = change.place(this.#staged);
           this.#staged = place;
-          operations.push(...change.operations);
+          // One by one: there may be more of them than a call takes arguments.
+          for (const operation of change.operations) operations.push(operation);
           let sequence = place.outboxHead - effects.length;
           entries = effects.map(({ effect, text }) => {
             const own = ++sequence;
@@ -232,7 +233,9 @@ export class EmbeddedScoringStore implements ScoringStore {
   #write(own: readonly Operation[]): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#environment.submit({
-        fill: (operations) => void operations.push(...own),
+        fill: (operations) => {
+          for (const operation of own) operations.push(operation);
+        },
         committed: resolve,
         failed: reject,
       });
