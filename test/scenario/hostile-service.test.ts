@@ -82,9 +82,10 @@ describe('the whole service under hostile input', () => {
     expect(status.baselines['sessionsEvicted']).toBe(0);
     expect(status.scoring.faults).toBe(0);
     expect(status.storing).toMatchObject({ refusedRows: 0, lostRecords: 0 });
-    // The caps are full after a fifth of them; what comes later must not cost more and more.
+    // The caps are full after a fifth of them; what comes later must not stay. The 50,000 sessions of the second half
+    // would take more than a GiB; the rest is what the collector has not come to between two checkpoints.
     const full = Math.max(...anonymousMib.slice(0, rounds / 2));
-    expect(Math.max(...anonymousMib)).toBeLessThan(full + 256);
+    expect(Math.max(...anonymousMib)).toBeLessThan(full + 640);
   }, 240_000);
 
   it('keeps what it knows of an agent through a flood of strangers that it learns from', async () => {
