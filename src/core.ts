@@ -1,12 +1,11 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { randomInt } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
 import { isAbsolute, join, resolve } from 'node:path';
 import { TERM } from './baseline/evidence.js';
 import { MEASURES } from './baseline/measures.js';
 import { loadPrior } from './baseline/prior.js';
 import { BaselineRegistry } from './baseline/registry.js';
 import type { Budgets } from './baseline/port.js';
-import { ConfigError, type Config } from './config.js';
+import type { Config } from './config.js';
 import { AgentView } from './correlate/agent-view.js';
 import { IncidentView } from './correlate/incident-view.js';
 import { BlastNotices } from './correlate/blast-notice.js';
@@ -18,7 +17,8 @@ import { CAUSE_PREFIX } from './correlate/fleet-shifts.js';
 import { PeerComparison } from './correlate/peer-comparison.js';
 import { DetectorMemory } from './detect/detector-memory.js';
 import type { DetectorFile } from './detect/detector-file.js';
-import { DetectorError, parseDetectors, readDetectorFiles, type DetectorSet } from './detect/loader.js';
+import { tryDetectors } from './detect/folder-set.js';
+import { DetectorError, type DetectorSet } from './detect/loader.js';
 import { IndexedDetectorRunner } from './detect/runner.js';
 import { DetectorArchive } from './detect/set-archive.js';
 import { discover } from './governance/discovery.js';
@@ -33,6 +33,7 @@ import { decodeState } from './lib/state-table.js';
 import { EmbeddedEnvironment } from './log/embedded-environment.js';
 import { EmbeddedLog } from './log/embedded-log.js';
 import { EmbeddedScoringStore } from './log/embedded-scoring-store.js';
+import { installSeed } from './log/install-seed.js';
 import { decodeRecord, encodeRecord } from './log/record-codec.js';
 import type { Command, Restriction } from './model/command.js';
 import type { Incident } from './model/incident.js';
@@ -171,7 +172,7 @@ export function openCore(options: CoreOptions): Core {
   memory.restore((prefix) => store.entries(prefix));
   const detectorsDir = fromPackage(config.detection.detectorsDir);
   const archive = new DetectorArchive(join(config.dataDir, 'detector-sets'), MEASURES);
-  const folder = folderSet(detectorsDir);
+  const folder = tryDetectors(detectorsDir, MEASURES);
   const active = archive.find(memory.activeHash);
   if (folder instanceof DetectorError) {
     if (active === undefined) throw folder;
@@ -359,30 +360,6 @@ export function openCore(options: CoreOptions): Core {
 /** Resolves relative names of shipped content against the package, unless the working directory has them. */
 function fromPackage(directory: string): string {
   return isAbsolute(directory) ? directory : resolve(packageRoot(), directory);
-}
-
-/** What the folder of the detectors holds, or why it cannot be used. */
-function folderSet(directory: string): { set: DetectorSet; files: DetectorFile[] } | DetectorError {
-  try {
-    const files = readDetectorFiles(directory);
-    return { set: parseDetectors(files, MEASURES), files };
-  } catch (error) {
-    if (error instanceof DetectorError) return error;
-    throw error;
-  }
-}
-
-/** The secret that keys all hashes of this install; made once, kept with the data. */
-function installSeed(dataDir: string): number {
-  const file = join(dataDir, 'install-seed');
-  if (existsSync(file)) {
-    const seed = Number(readFileSync(file, 'utf8').trim());
-    if (Number.isInteger(seed) && seed > 0 && seed < 2 ** 32) return seed;
-    throw new ConfigError(`${file}: is damaged; restore it, or move the data directory away to start anew`);
-  }
-  const seed = randomInt(1, 2 ** 32 - 1);
-  writeFileSync(file, `${seed}\n`, { mode: 0o600, flag: 'wx', flush: true });
-  return seed;
 }
 
 /** Waits for scoring to reach the log's present end; gives up when scoring has failed, since it never will. */

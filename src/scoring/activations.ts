@@ -1,0 +1,44 @@
+import type { Activation } from '../model/log-record.js';
+import { publish } from './publish.js';
+import type { Turn } from './turn.js';
+
+/** What an operator switches: from its record of the log on, in every replay too. */
+export class Activations {
+  readonly #turn: Turn;
+
+  constructor(turn: Turn) {
+    this.#turn = turn;
+  }
+
+  apply(activation: Activation): void {
+    const { tenant, time, what, value } = activation;
+    const { baselines, notice } = this.#turn.parts;
+    if (what === 'learning' && (value === 'on' || value === 'frozen' || value === 'vouched'))
+      baselines.setLearning(tenant, value);
+    if (what === 'detectors') return this.#adoptDetectors(value);
+    if (what === 'rollback') return this.#rollBack(activation);
+    if (what !== 'calibrate') return;
+    baselines.calibrate(tenant);
+    notice('thresholds calibrated', { tenant, promise: baselines.promise(tenant) });
+    for (const agentId of baselines.agents(tenant)) publish(this.#turn, tenant, agentId, time);
+  }
+
+  /** From this record of the log on an agent's baseline is what it was; a version that is not kept changes nothing. */
+  #rollBack({ tenant, time, value, agentId = '', by = '', reason = '' }: Activation): void {
+    const { baselines, notice } = this.#turn.parts;
+    const rollback = { toVersion: Number(value), by, reason };
+    const rows = baselines.rollBack(tenant, agentId, { rollback, time });
+    this.#turn.emit(rows.map((row) => ({ type: 'baseline', value: row })));
+    const said = rows.length > 0 ? 'a baseline was taken back' : 'a version is not kept; the baseline stays as it is';
+    notice(said, { tenant, agentId, ...rollback, ...(rows[0] && { asVersion: rows[0].version }) });
+  }
+
+  /** From this record of the log on another set of detectors is at work; one that is not to be found changes nothing. */
+  #adoptDetectors(hash: string): void {
+    const { detectors, detectorSet, notice } = this.#turn.parts;
+    const set = detectorSet(hash);
+    if (set === undefined) return notice('an activated detector set is not stored here; the old set acts on', { hash });
+    detectors.adopt(set);
+    notice('detectors activated', { hash, detectors: set.detectors.length });
+  }
+}
