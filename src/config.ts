@@ -178,7 +178,11 @@ const configSchema = z.strictObject({
   respond: z
     .strictObject({
       containmentMs: ms(60 * 60_000),
+      /** How long gateways have to confirm each delivery of a command, and how often it is given out. */
       acknowledgeMs: ms(5_000),
+      maxDeliveries: z.number().int().min(1).max(20).default(3),
+      /** A gateway that an agent's calls went through must confirm what is sent against it for so long. */
+      gatewayRecentMs: ms(60 * 60_000),
       maxCommandsPerMinute: z.number().int().positive().default(20),
       /** Share of a tenant's known agents that may be contained at once, but at least `minContainedAgents` of them. */
       maxContainedShare: z.number().gt(0).max(1).default(0.1),

@@ -10,6 +10,7 @@ import type { Window } from './model/window.js';
 import { decide } from './respond/decision.js';
 import { Activations } from './scoring/activations.js';
 import { CaseFlow } from './scoring/case-flow.js';
+import { ContainmentTroubles } from './scoring/containment-troubles.js';
 import { FinishedSessions } from './scoring/finished-sessions.js';
 import { Overreach } from './scoring/overreach.js';
 import { isCall, QUARANTINE_MS, subjectOf, type ScoringParts } from './scoring/parts.js';
@@ -39,6 +40,7 @@ export class Scoring {
   readonly #turn: Turn;
   readonly #cases: CaseFlow;
   readonly #overreach: Overreach;
+  readonly #troubles: ContainmentTroubles;
   readonly #finished: FinishedSessions;
   readonly #verdicts: Verdicts;
   readonly #activations: Activations;
@@ -49,6 +51,7 @@ export class Scoring {
     this.#turn = turn;
     this.#overreach = new Overreach(turn);
     this.#cases = new CaseFlow(turn, this.#overreach);
+    this.#troubles = new ContainmentTroubles(turn);
     this.#finished = new FinishedSessions(turn, this.#cases);
     this.#verdicts = new Verdicts(turn);
     this.#activations = new Activations(turn);
@@ -128,11 +131,13 @@ export class Scoring {
       case 'tick':
         this.#turn.advance(output.value.now);
         this.#turn.emit(responder.onTime(this.#turn.now));
+        this.#troubles.tell(this.#turn.now);
         this.#parts.baselines.expireQuarantine(this.#turn.now, QUARANTINE_MS);
         this.#parts.peers.expire(this.#turn.now);
         return;
       case 'ack':
-        return this.#turn.emit(responder.onAcknowledgement(output.value, this.#turn.now));
+        this.#turn.emit(responder.onAcknowledgement(output.value, this.#turn.now));
+        return this.#troubles.tell(this.#turn.now);
       case 'order':
         return this.#turn.emit(responder.onOrder(output.value, this.#turn.now));
       case 'verdict':
@@ -159,8 +164,10 @@ export class Scoring {
     const { baselines, detectors, entitlements, responder } = this.#parts;
     this.#turn.counters.observations++;
     const assessment = baselines.assess(observation, entitlements.at(observation));
-    if (observation.kind === 'tool_attempt' || observation.kind === 'tool_call') {
-      assessment.session.contained = this.#isContained(observation);
+    const against = isCall(observation) ? this.#goesAgainst(observation) : undefined;
+    if (isCall(observation)) {
+      responder.noteCall(observation, this.#turn.now);
+      assessment.session.contained = against !== undefined;
     }
     const signals = detectors.event(assessment);
     const correlation = this.#cases.weigh({
@@ -174,7 +181,10 @@ export class Scoring {
       ...(isCall(observation) ? { call: { observation, assessment } } : {}),
     });
     if (observation.kind === 'tool_attempt') this.#overreach.noteHold(observation, correlation);
-    if (observation.kind === 'tool_call') this.#turn.emit(responder.onCall(observation, this.#turn.now));
+    if (observation.kind === 'tool_call') {
+      this.#turn.emit(responder.onCall(observation, this.#turn.now, against));
+      this.#troubles.tell(observation.time);
+    }
     baselines.apply(observation);
     entitlements.apply(observation);
     this.#answer(observation);
@@ -206,14 +216,15 @@ export class Scoring {
     this.#parts.windowScored?.(window, signals, opened ? incident : undefined);
   }
 
-  /** Whether a call goes against a command that gateways have confirmed. One that a person let through does not. */
-  #isContained(call: CallObservation): boolean {
+  /** Id of the confirmed command that a call goes against. One that a person let through goes against none. */
+  #goesAgainst(call: CallObservation): string | undefined {
     const { responder } = this.#parts;
     const obstacle = responder.restrictionOn(call.tenant, call.agentId, call, this.#turn.now);
     // A record that was long on its way tells of a call from before the command.
     const reportedAt = Math.min(this.#turn.now, call.time);
-    if (obstacle === undefined || !responder.isConfirmed(call.tenant, obstacle, reportedAt)) return false;
-    return obstacle.strength === 'deny' || (call.kind === 'tool_call' && call.approvalId === undefined);
+    if (obstacle === undefined || !responder.isConfirmed(call.tenant, obstacle, reportedAt)) return undefined;
+    const isRefused = obstacle.strength === 'deny' || (call.kind === 'tool_call' && call.approvalId === undefined);
+    return isRefused ? obstacle.commandId : undefined;
   }
 
   /** Answers a gateway that asked about this call, from the state as it is now. */

@@ -59,13 +59,28 @@ export async function awaitGateways(
   return { confirmed: by(effective), refused: by('rejected') };
 }
 
-/** Waits for a containment to be in force, and says how it stands. @returns the exit code */
+/**
+ * Waits for a containment to be in force at every gateway that guards the agent, and says how it stands.
+ *
+ * @returns the exit code
+ */
 export async function reportContainment(
   awaited: Omit<Awaited, 'effective' | 'gateways'>,
   console: Console,
 ): Promise<number> {
-  const { commandId, waitMs } = awaited;
-  const { confirmed } = await awaitGateways({ ...awaited, effective: 'enforced', gateways: [] }, console);
+  const { commandId, waitMs, observer } = awaited;
+  const begun = performance.now();
+  const gateways = await guardsOf(observer, commandId, waitMs);
+  const leftMs = waitMs - (performance.now() - begun);
+  const answers = { ...awaited, effective: 'enforced' as const, gateways, waitMs: leftMs };
+  const { confirmed } = await awaitGateways(answers, console);
+  const missing = gateways.filter((id) => !confirmed.includes(id)).map((id) => inertText(id));
+  if (confirmed.length > 0 && missing.length > 0) {
+    console.err(
+      `not confirmed by ${missing.join(', ')} within ${waitMs / 1_000} s: calls may still pass there. Look again with "parallax containments".\n`,
+    );
+    return 1;
+  }
   if (confirmed.length === 0) {
     console.err(
       `no gateway has confirmed within ${waitMs / 1_000} s, so nothing is known to be in force. The order stands: a gateway gets it when it connects. Look again with "parallax containments".\n`,
@@ -76,3 +91,14 @@ export async function reportContainment(
   console.out(`to take it back: parallax lift ${commandId} --reason TEXT\n`);
   return 0;
 }
+
+/** Gateways that must confirm a command, as soon as it was sent; none where none is known to guard the agent. */
+async function guardsOf(observer: Observer, commandId: string, waitMs: number): Promise<readonly string[]> {
+  for (const until = performance.now() + waitMs; performance.now() < until; await sleep(POLL_MS)) {
+    const command = await observer.command(commandId);
+    if (command !== undefined && !UNSENT.has(command.state)) return command.awaits ?? [];
+  }
+  return [];
+}
+
+const UNSENT: ReadonlySet<SeenCommand['state']> = new Set(['proposed', 'approved']);

@@ -1,4 +1,5 @@
 import { inertText, MAX_LINE_CHARS } from '../lib/text/inert-text.js';
+import { missingGateways, stillLifting } from '../model/command.js';
 import type { CliCommand } from './command.js';
 import { describeCommand, describeTime } from './confirmations.js';
 import { OBSERVER_HELP, OBSERVER_OPTIONS, observerOf, type SeenCommand } from './observer.js';
@@ -29,7 +30,18 @@ function describe(command: SeenCommand): string {
         : `waits for a person until ${describeTime(expiresAt)}`
       : `${state}, until ${describeTime(expiresAt)}`;
   const by = decidedBy === undefined ? issuedBy : `${issuedBy}, decided by ${decidedBy}`;
-  const gateways = acknowledgements.map((a) => `${inertText(a.gatewayId)} ${a.effective}`).join(', ');
+  const broke = command.bypassedBy ?? [];
+  const gateways = [
+    ...acknowledgements.map(({ gatewayId, effective }) =>
+      broke.includes(gatewayId) ? `${gatewayId} ${effective}, BUT LET A CALL PASS` : `${gatewayId} ${effective}`,
+    ),
+    ...missingGateways(command)
+      .filter((gatewayId) => acknowledgements.every((a) => a.gatewayId !== gatewayId))
+      .map((gatewayId) => `${gatewayId} NOT CONFIRMED`),
+    ...stillLifting(command).map((gatewayId) => `${gatewayId} has not confirmed that it is lifted`),
+  ]
+    .map((text) => inertText(text))
+    .join(', ');
   const lines = [
     `${id}  ${describeCommand(command)}`,
     `    ${standing}; by ${inertText(by)}: ${inertText(reason, MAX_LINE_CHARS)}`,

@@ -56,6 +56,8 @@ const commandSchema = z.object({
     z.object({ gatewayId: z.string(), effective: z.enum(['enforced', 'lifted', 'rejected']), time: z.number() }),
   ),
   issuedBy: z.string(),
+  awaits: z.array(z.string()).exactOptional(),
+  bypassedBy: z.array(z.string()).exactOptional(),
   decidedBy: z.string().exactOptional(),
 });
 /** A command, as far as people are shown it. */

@@ -1,9 +1,10 @@
 import type { PageRequest } from '../api/port.js';
 import { topOf, type Top } from '../lib/top-of.js';
-import type { Command, Restriction } from '../model/command.js';
+import type { Command } from '../model/command.js';
 import { INCIDENT_STATUSES, SEVERITIES, type Incident } from '../model/incident.js';
 import { mayActFor } from '../model/principal.js';
 import type { ConsoleHealth, ConsoleSources, StreamsHeard } from './port.js';
+import { restrictionWords } from './words.js';
 
 const MAX_INCIDENTS = 50;
 const MAX_AGENTS = 40;
@@ -19,7 +20,8 @@ export interface AgentRow {
   /** Epoch ms; 0 where nothing came from it since the start. */
   heardAt: number;
   openIncidents: number;
-  restriction: Restriction | undefined;
+  /** What it may not do now, in few words. */
+  restricted: string[];
 }
 
 /** Everything that is on the page, before it is drawn. */
@@ -58,7 +60,7 @@ export function boardFor(sources: ConsoleSources, request: PageRequest): Board {
     heard: sources.agents.heard(tenant),
     incidents: topOf(listed, MAX_INCIDENTS, byUrgency),
     openIncidents: incidents.filter((one) => one.status !== 'closed').length,
-    agents: agentRows(sources, { tenant, incidents, isShown }),
+    agents: agentRows(sources, { tenant, incidents, commands, isShown }),
     commands: topOf(
       commands.filter((one) => isShown(one.agentId)),
       MAX_COMMANDS,
@@ -83,11 +85,12 @@ interface AgentScope {
   tenant: string;
   /** Those that are shown, of any status. */
   incidents: readonly Incident[];
+  commands: readonly Command[];
   isShown: (agentId: string) => boolean;
 }
 
 /** Agents with something open or restricted come first, then the rest by their risk of late. */
-function agentRows(sources: ConsoleSources, { tenant, incidents, isShown }: AgentScope): Top<AgentRow> {
+function agentRows(sources: ConsoleSources, { tenant, incidents, commands, isShown }: AgentScope): Top<AgentRow> {
   const open = new Map<string, number>();
   for (const { status, agentId } of incidents) {
     if (status !== 'closed') open.set(agentId, (open.get(agentId) ?? 0) + 1);
@@ -108,6 +111,11 @@ function agentRows(sources: ConsoleSources, { tenant, incidents, isShown }: Agen
   const first = topOf(urgent, MAX_AGENTS, byRisk);
   const rest = topOf(others(), MAX_AGENTS, byRisk);
   const top = [...first.items, ...rest.items].slice(0, MAX_AGENTS);
+  const inForce = new Map(commands.filter(isInForce).map((command) => [command.id, command]));
+  const restricted = (agentId: string) => {
+    const restriction = restrictions.get(agentId);
+    return restriction === undefined ? [] : restrictionWords(restriction, (id) => inForce.get(id));
+  };
   const items = top.map(({ agentId, riskNats, heardAt }): AgentRow => ({
     agentId,
     riskNats,
@@ -115,7 +123,7 @@ function agentRows(sources: ConsoleSources, { tenant, incidents, isShown }: Agen
     thresholdNats: sources.thresholdNats(tenant, agentId),
     agentClass: sources.classOf(tenant, agentId),
     openIncidents: open.get(agentId) ?? 0,
-    restriction: restrictions.get(agentId),
+    restricted: restricted(agentId),
   }));
   return { items, total: first.total + rest.total };
 }

@@ -1,5 +1,5 @@
 import type { PageRequest } from '../api/port.js';
-import type { Command } from '../model/command.js';
+import { isConfirmed, stillLifting, type Command } from '../model/command.js';
 import { isInForce, isWaiting } from './board.js';
 import { Ago, Until } from './parts.js';
 import { askedBy, confirmation, line, name, stateOf } from './words.js';
@@ -17,10 +17,10 @@ export function CommandCard({ command, may, at }: { command: Command; may: PageR
         <strong>{askedBy(command)}</strong>
         {at === 'all' ? <span class="agent">{name(agentId)}</span> : ''}
       </p>
-      <p class={`state ${acknowledgements.length === 0 ? 'unconfirmed' : ''}`}>{stateOf(command)}</p>
+      <p class={`state ${isSettled(command) ? '' : 'unconfirmed'}`}>{stateOf(command)}</p>
       {acknowledgements.slice(0, MAX_ANSWERS).map((answer) => (
         <p class={`answer ${answer.effective}`}>
-          {confirmation(answer)} <Ago time={answer.time} />
+          {confirmation(answer, command)} <Ago time={answer.time} />
         </p>
       ))}
       <p class="meta">
@@ -35,7 +35,12 @@ export function CommandCard({ command, may, at }: { command: Command; may: PageR
       </p>
       {at === 'all' || incidentId === undefined ? <p class="reason">{line(reason)}</p> : ''}
       {may.contain && isInForce(command) ? (
-        <Act path={`/v1/commands/${encodeURIComponent(id)}/lift`} id={`${at}-lift-${id}`} verb="Lift" />
+        <Act
+          path={`/v1/commands/${encodeURIComponent(id)}/lift`}
+          id={`${at}-lift-${id}`}
+          verb="Lift"
+          offersFalsePositive={incidentId !== undefined}
+        />
       ) : (
         ''
       )}
@@ -51,8 +56,21 @@ export function CommandCard({ command, may, at }: { command: Command; may: PageR
   );
 }
 
+/** Whether nothing about it is still open: neither that it holds nor that it was lifted. */
+function isSettled(command: Command): boolean {
+  return isInForce(command) ? isConfirmed(command) && command.state !== 'failed' : stillLifting(command).length === 0;
+}
+
+interface ActProps {
+  path: string;
+  id: string;
+  verb: string;
+  /** There is an incident behind it that may be closed in the same step. */
+  offersFalsePositive?: boolean;
+}
+
 /** A button that first asks why: nothing happens by one slip of the hand. */
-function Act({ path, id, verb }: { path: string; id: string; verb: string }) {
+export function Act({ path, id, verb, offersFalsePositive = false }: ActProps) {
   return (
     <details class="act" id={id}>
       <summary>{verb}</summary>
@@ -60,6 +78,13 @@ function Act({ path, id, verb }: { path: string; id: string; verb: string }) {
         <label>
           Why? <input name="reason" required maxlength={1024} autocomplete="off" />
         </label>
+        {offersFalsePositive ? (
+          <label title="Lifts everything that was done about it, and lets its agent learn from it">
+            <input type="checkbox" name="falsePositive" /> A false positive: close the incident too
+          </label>
+        ) : (
+          ''
+        )}
         <button type="submit">{`${verb} now`}</button>
       </form>
     </details>

@@ -1,6 +1,6 @@
-import type { Command } from '../model/command.js';
+import { isConfirmed, type Command } from '../model/command.js';
 import type { Incident } from '../model/incident.js';
-import { askedBy, confirmation, count, hasThreshold, line, name, nats } from './words.js';
+import { askedBy, confirmation, count, hasThreshold, line, name, nats, stateOf } from './words.js';
 import { isInForce, isWaiting } from './board.js';
 
 /** An incident as a person would tell it to another: a few plain sentences, made of its own figures. */
@@ -63,8 +63,8 @@ function whatWasDone({ status, verdict, closedBy }: Incident, commands: readonly
   const inForce = commands.filter(isInForce);
   const waiting = commands.filter(isWaiting);
   const sentences = inForce.map((command) => {
-    const [answer] = command.acknowledgements;
-    return `${askedBy(command)}: ${answer === undefined ? 'sent, not yet confirmed by a gateway' : confirmation(answer)}.`;
+    const [answer] = isConfirmed(command) ? command.acknowledgements : [];
+    return `${askedBy(command)}: ${answer === undefined ? stateOf(command) : confirmation(answer, command)}.`;
   });
   for (const command of waiting) sentences.push(`${askedBy(command)}: waits for your decision.`);
   if (sentences.length > 0) return sentences.slice(0, 3).join(' ');

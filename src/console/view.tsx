@@ -6,7 +6,7 @@ import { CommandCard } from './commands.js';
 import { IncidentDetail } from './incident-detail.js';
 import { Ago, Rest, SeverityMark } from './parts.js';
 import type { ConsoleHealth } from './port.js';
-import { count, hasThreshold, line, name, nats, plural, restrictionWords } from './words.js';
+import { count, hasThreshold, line, name, nats, plural } from './words.js';
 
 /** A stream on which nothing came for so long is called silent, ms. */
 const SILENT_MS = 60_000;
@@ -186,11 +186,10 @@ function Agents({ board: { agents } }: { board: Board }) {
 }
 
 function AgentLine({ row }: { row: AgentRow }) {
-  const { agentId, agentClass, riskNats, thresholdNats, openIncidents, restriction, heardAt } = row;
+  const { agentId, agentClass, riskNats, thresholdNats, openIncidents, restricted, heardAt } = row;
   const hasClass = agentClass !== undefined && agentClass !== 'default';
   const isKnown = hasThreshold(thresholdNats) && thresholdNats > 0;
   const share = isKnown ? Math.min(Math.max(riskNats / (1.5 * thresholdNats), 0), 1) : 0;
-  const words = restriction === undefined ? [] : restrictionWords(restriction);
   return (
     <li class="agent-line">
       <span class="agent">
@@ -215,7 +214,7 @@ function AgentLine({ row }: { row: AgentRow }) {
       </span>
       <span class="notes">
         {openIncidents > 0 ? <span class="flag open">{plural(openIncidents, 'open incident')}</span> : ''}
-        {words.map((word) => (
+        {restricted.map((word) => (
           <span class="flag restricted">{word}</span>
         ))}
         {heardAt > 0 ? (

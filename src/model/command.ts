@@ -58,6 +58,15 @@ export interface Command {
   state: CommandState;
   /** Per gateway, the effective state it confirmed. */
   acknowledgements: { gatewayId: string; effective: string; time: number }[];
+  /** Gateways that must confirm it, because they guard the agent; absent where none is known: then one is enough. */
+  awaits?: string[];
+  /** How often it was given out, and when last, epoch ms; absent before it is sent. */
+  deliveries?: number;
+  deliveredAt?: number;
+  /** When a call was first seen to be refused because of it, epoch ms. */
+  blockedAt?: number;
+  /** Gateways that let a call pass although they had confirmed it; one that is seen to refuse is taken off. */
+  bypassedBy?: string[];
   issuedBy: string;
   waitsFor?: CommandWait;
   /** Who approved or rejected it, and why; absent where nobody was asked. */
@@ -74,8 +83,35 @@ export function isInForce(command: Command): boolean {
 }
 
 /** Whether nothing can follow any more. */
-export function isOver(command: Command): boolean {
+export function isOver(command: Pick<Command, 'state'>): boolean {
   return OVER.has(command.state);
+}
+
+/** What gateways say about a command, and what was seen of them. */
+type Confirmed = Pick<Command, 'acknowledgements' | 'awaits' | 'bypassedBy'>;
+
+/** Whether a gateway's word that it enforces a command stands: it gave it, and was not seen to break it. */
+export function isEnforcedAt({ acknowledgements, bypassedBy = [] }: Confirmed, gatewayId: string): boolean {
+  if (bypassedBy.includes(gatewayId)) return false;
+  return acknowledgements.some((a) => a.gatewayId === gatewayId && a.effective === 'enforced');
+}
+
+/** Gateways that must still confirm that they enforce a command. */
+export function missingGateways(command: Confirmed): string[] {
+  return (command.awaits ?? []).filter((gatewayId) => !isEnforcedAt(command, gatewayId));
+}
+
+/** Whether every gateway that must has confirmed a command; where none must, whether any has. */
+export function isConfirmed(command: Confirmed): boolean {
+  const { acknowledgements, awaits = [] } = command;
+  if (awaits.length > 0) return missingGateways(command).length === 0;
+  return acknowledgements.some(({ gatewayId }) => isEnforcedAt(command, gatewayId));
+}
+
+/** Gateways that had confirmed a command which is over, and have not confirmed that they lifted it. */
+export function stillLifting(command: Confirmed & Pick<Command, 'state'>): string[] {
+  if (!isOver(command)) return [];
+  return command.acknowledgements.filter((a) => a.effective === 'enforced').map((a) => a.gatewayId);
 }
 
 /** Nobody decides about a proposal that they made themselves, or that is about them. */

@@ -1,4 +1,5 @@
 import { clockTime, dayTime } from '../lib/utc-text.js';
+import { isEnforcedAt } from '../model/command.js';
 import { cleanText } from './clean.js';
 import { describeCommand } from './grouping.js';
 import type { IncidentNotice, LeftOut, Notice, SummaryNotice } from './port.js';
@@ -101,7 +102,7 @@ function arithmetic({ arithmetic: terms }: IncidentNotice['incident']): string[]
 }
 
 function commandLine(command: IncidentNotice['commands'][number]): string {
-  const confirmed = command.acknowledgements.length;
+  const confirmed = command.acknowledgements.filter(({ gatewayId }) => isEnforcedAt(command, gatewayId)).length;
   const gateways = confirmed === 0 ? '' : `, confirmed by ${confirmed} gateway${confirmed === 1 ? '' : 's'}`;
   return `${describeCommand(command)}${gateways}, ends by itself ${dayTime(command.expiresAt)}`;
 }

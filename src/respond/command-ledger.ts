@@ -28,6 +28,12 @@ export interface Step {
   detail: string;
 }
 
+export interface CommandLedgerOptions extends BlastRadiusOptions {
+  /** Gateways that guard an agent now: they must confirm what is sent against it. */
+  gatewaysOf: (tenant: string, agentId: string, now: number) => string[];
+  load: (key: string) => Uint8Array | undefined;
+}
+
 /**
  * The commands, and what gateways must enforce because of them. Every change of a command goes through here, so that
  * its event, the agent's restrictions and the count of contained agents can never disagree with it.
@@ -44,10 +50,12 @@ export class CommandLedger {
   /** Commands against whole agents whose life is not over, by agent and action: one of a kind at a time is enough. */
   readonly #agentWide = new Map<string, Set<string>>();
   readonly radius: BlastRadius;
+  readonly #gatewaysOf: CommandLedgerOptions['gatewaysOf'];
   #overflow = 0;
   #restrictionsEvicted = 0;
 
-  constructor(options: BlastRadiusOptions & { load: (key: string) => Uint8Array | undefined }) {
+  constructor(options: CommandLedgerOptions) {
+    this.#gatewaysOf = options.gatewaysOf;
     this.radius = new BlastRadius(options);
     const table = { capacity: 10_000, load: options.load };
     this.#commands = new StateTable({ ...table, prefix: 'command/' });
@@ -103,7 +111,14 @@ export class CommandLedger {
   /** Takes a command to another state; nothing happens where it may not go there. */
   move(command: Command, state: CommandState, step: Step): Effect[] {
     if (!mayFollow(command.state, state)) return [];
-    return this.record({ ...command, state }, step);
+    return this.record(state === 'sent' ? this.#firstDelivery(command, step.now) : { ...command, state }, step);
+  }
+
+  #firstDelivery(command: Command, now: number): Command {
+    const sent: Command = { ...command, state: 'sent', deliveries: 1, deliveredAt: now };
+    const awaits = this.#gatewaysOf(command.tenant, command.agentId, now);
+    if (awaits.length > 0) sent.awaits = awaits;
+    return sent;
   }
 
   /** Keeps a command as it is now, and says so. */

@@ -78,6 +78,42 @@ export class PolicyCommands {
     return plan.flatMap((planned) => this.#issue(incident, planned, now));
   }
 
+  /**
+   * What is done where gateways do not confirm a command: the agent as a whole is suspended, or a person is asked to.
+   * It goes out by itself only where policy may suspend by itself and had sent the command itself, within the cap of
+   * commands a minute: it concerns an agent that is contained already.
+   *
+   * @param now processing time, epoch ms
+   */
+  climb(from: Command, now: number): Effect[] {
+    const { ledger, suspend, containmentMs, maxCommandsPerMinute } = this.#options;
+    const { tenant, agentId, incidentId } = from;
+    const action = 'suspend-agent';
+    if (suspend === 'off' || from.action === action || ledger.hasAgentWide({ tenant, agentId, action })) return [];
+    const id = stableId('cmd', tenant, from.id, action);
+    if (ledger.get(tenant, id) !== undefined) return [];
+    const why = `containment not confirmed: ${from.action}`;
+    const command: Command = {
+      id,
+      tenant,
+      action,
+      agentId,
+      reason: `${why} (${from.reason})`,
+      issuedAt: now,
+      expiresAt: now + containmentMs,
+      dryRun: false,
+      state: 'proposed',
+      acknowledgements: [],
+      issuedBy: 'policy',
+    };
+    if (incidentId !== undefined) command.incidentId = incidentId;
+    const isWithinCap = this.#issuedSince(tenant, now - MINUTE_MS).length < maxCommandsPerMinute;
+    if (suspend === 'act' && from.issuedBy === 'policy' && from.decidedBy === undefined && isWithinCap) {
+      return this.#send(command, why, now);
+    }
+    return ledger.record(command, { now, by: 'policy', detail: `waits for a person: ${why}` });
+  }
+
   drain(puts: { key: string; value: Uint8Array }[], deletes: string[]): void {
     this.#recent.drain(puts, deletes);
   }
@@ -114,10 +150,10 @@ export class PolicyCommands {
       const detail = planned.delivery === 'dry-run' ? 'observe-only: not sent' : waits;
       return ledger.record(command, { now, by: 'policy', detail });
     }
-    return this.#send(command, planned, now);
+    return this.#send(command, planned.why, now);
   }
 
-  #send(command: Command, { why }: PlannedCommand, now: number): Effect[] {
+  #send(command: Command, why: string, now: number): Effect[] {
     this.#recent.set(command.tenant, [...this.#issuedSince(command.tenant, now - MINUTE_MS), now]);
     return this.#options.ledger.move(command, 'sent', { now, by: 'policy', detail: why });
   }
@@ -126,7 +162,7 @@ export class PolicyCommands {
   #reconsider(issued: Command, planned: PlannedCommand, now: number): Effect[] {
     if (issued.state !== 'proposed' || issued.waitsFor !== 'peers') return [];
     const { waitsFor: _, ...command } = issued;
-    if (planned.delivery === 'send') return this.#send(command, planned, now);
+    if (planned.delivery === 'send') return this.#send(command, planned.why, now);
     if (planned.wait?.for !== 'cap') return [];
     const capped: Command = { ...command, waitsFor: 'cap' };
     this.#capped.push({ command: capped, reason: planned.wait.reason });

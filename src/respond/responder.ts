@@ -1,29 +1,28 @@
 import { stableId } from '../lib/hash.js';
-import { mayDecide, type Command, type CommandState } from '../model/command.js';
+import { mayDecide, type Command } from '../model/command.js';
 import type { Effect } from '../model/effect.js';
 import type { Incident } from '../model/incident.js';
 import type { Acknowledgement, OperatorOrder } from '../model/log-record.js';
-import type { ToolCallObservation } from '../model/observation.js';
+import type { CallObservation, ToolCallObservation } from '../model/observation.js';
 import type { BlastRadiusOptions, Reach } from './blast-radius.js';
 import { CommandLedger } from './command-ledger.js';
-import { mayFollow } from './lifecycle.js';
+import { Confirmations, type ContainmentTrouble } from './confirmations.js';
+import { GuardingGateways } from './guarding-gateways.js';
 import { PolicyCommands, type CappedCommand, type Circumstances, type PolicySettings } from './policy-commands.js';
 import type { Obstacle, RestrictedCall } from './restrictions.js';
 
 export interface ResponderOptions extends PolicySettings, BlastRadiusOptions {
   /** How long a containment lasts, ms. */
   containmentMs: number;
-  /** How long gateways have to acknowledge, ms. */
+  /** How long gateways have to confirm each delivery, ms, and how often a command is given out. */
   acknowledgeMs: number;
+  maxDeliveries: number;
+  /** How long a gateway through which an agent's calls went must confirm what is sent against it, ms. */
+  gatewayRecentMs: number;
   /** Agents of a tenant that are known. */
   knownAgents: (tenant: string) => number;
   load: (key: string) => Uint8Array | undefined;
 }
-
-/** A call may have been let through just before its gateway confirmed a command, and be reported just after, ms. */
-const CONFIRMED_MS = 1_000;
-/** A refused call names the command behind it as `parallax:<command id>` in its rule. */
-const RULE_PREFIX = 'parallax:';
 
 /**
  * Turns incidents into commands and keeps what gateways must enforce.
@@ -35,12 +34,20 @@ export class Responder {
   readonly #options: ResponderOptions;
   readonly #ledger: CommandLedger;
   readonly #policy: PolicyCommands;
+  readonly #gateways: GuardingGateways;
+  readonly #confirmations: Confirmations;
 
   constructor(options: ResponderOptions) {
     this.#options = options;
-    this.#ledger = new CommandLedger(options);
-    const reach = (tenant: string) => this.reach(tenant);
-    this.#policy = new PolicyCommands({ ...options, ledger: this.#ledger, reach });
+    const gateways = new GuardingGateways({ recentMs: options.gatewayRecentMs, load: options.load });
+    const gatewaysOf: GuardingGateways['of'] = (...of) => gateways.of(...of);
+    const ledger = new CommandLedger({ ...options, gatewaysOf });
+    const policy = new PolicyCommands({ ...options, ledger, reach: (tenant) => this.reach(tenant) });
+    const climb: PolicyCommands['climb'] = (...from) => policy.climb(...from);
+    this.#gateways = gateways;
+    this.#ledger = ledger;
+    this.#policy = policy;
+    this.#confirmations = new Confirmations({ ...options, ledger, gateways, climb });
   }
 
   /** Takes up what the store holds, after a restart. */
@@ -81,19 +88,9 @@ export class Responder {
     return this.#policy.onIncident(incident, circumstances, now);
   }
 
-  /** A gateway's confirmation. An unknown or finished command, or a repeated confirmation, changes nothing. */
+  /** A gateway's word. An unknown command, or a repeated confirmation, changes nothing. */
   onAcknowledgement(ack: Acknowledgement, now: number): Effect[] {
-    const command = this.#ledger.get(ack.tenant, ack.commandId);
-    if (command === undefined) return [];
-    const known = command.acknowledgements.find((a) => a.gatewayId === ack.gatewayId);
-    if (known?.effective === ack.effective) return [];
-    const others = command.acknowledgements.filter((a) => a.gatewayId !== ack.gatewayId);
-    const acknowledgements = [...others, { gatewayId: ack.gatewayId, effective: ack.effective, time: now }];
-    const detail = `${ack.gatewayId}: ${ack.effective}${ack.detail === undefined ? '' : ` (${ack.detail})`}`;
-    const wanted: CommandState = ack.effective === 'rejected' ? 'failed' : 'acknowledged';
-    const moves = ack.effective !== 'lifted' && mayFollow(command.state, wanted);
-    const state = moves ? wanted : command.state;
-    return this.#ledger.record({ ...command, acknowledgements, state }, { now, by: ack.gatewayId, detail });
+    return this.#confirmations.onAcknowledgement(ack, now);
   }
 
   /** A person contains, lifts, or decides about what was proposed. */
@@ -113,29 +110,31 @@ export class Responder {
     return [...approved, ...this.#ledger.move({ ...renewed, state: 'approved' }, 'sent', step)];
   }
 
-  /** Ends what has expired and reports what nobody confirmed in time. Call with every tick. */
+  /** Ends what has expired and gives out again what nobody confirmed in time. Call with every tick. */
   onTime(now: number): Effect[] {
-    const by = 'parallax';
-    const isUnconfirmed = ({ state, issuedAt }: Command) =>
-      state === 'sent' && issuedAt + this.#options.acknowledgeMs <= now;
-    return this.#ledger
-      .active((command) => command.expiresAt <= now || isUnconfirmed(command))
-      .flatMap((command) =>
-        command.expiresAt <= now
-          ? this.#ledger.move(command, 'expired', { now, by, detail: 'its time was up' })
-          : this.#ledger.move(command, 'failed', { now, by, detail: 'containment not confirmed by any gateway' }),
-      );
+    const expired = this.#ledger
+      .active(({ expiresAt }) => expiresAt <= now)
+      .flatMap((command) => this.#ledger.move(command, 'expired', { now, by: 'parallax', detail: 'its time was up' }));
+    return [...expired, ...this.#confirmations.onTime(now)];
   }
 
-  /** A call in the audit stream: the first one refused because of a command proves that the command is enforced. */
-  onCall(call: ToolCallObservation, now: number): Effect[] {
-    if (call.ruleId?.startsWith(RULE_PREFIX) !== true) return [];
-    // A call that a person let through proves as much: it was held before.
-    if (call.decision === 'allow' && call.approvalId === undefined) return [];
-    const command = this.#ledger.get(call.tenant, call.ruleId.slice(RULE_PREFIX.length));
-    if (command === undefined || command.agentId !== call.agentId || command.state === 'enforced') return [];
-    const detail = `${call.decision === 'allow' ? 'held' : 'refused'} ${call.tool}`;
-    return this.#ledger.move(command, 'enforced', { now, by: call.principalId, detail });
+  /** A call that a gateway asks about or that was reported: whoever asks and reports guards the agent. */
+  noteCall(call: CallObservation, now: number): void {
+    this.#gateways.noteCall(call, now);
+  }
+
+  /**
+   * A call in the audit stream: one that was refused because of a command proves that it is enforced.
+   *
+   * @param passed id of the command that this call was executed against, if it was
+   */
+  onCall(call: ToolCallObservation, now: number, passed?: string): Effect[] {
+    return this.#confirmations.onCall(call, passed, now);
+  }
+
+  /** Containments that gateways do not confirm, or do not keep to, since the last call. */
+  takeTroubles(): ContainmentTrouble[] {
+    return this.#confirmations.takeTroubles();
   }
 
   /** What stands in the way of a call of this agent at `now` (epoch ms), if anything. */
@@ -148,8 +147,7 @@ export class Responder {
    * went round it.
    */
   isConfirmed(tenant: string, { commandId }: Obstacle, now: number): boolean {
-    const command = this.#ledger.get(tenant, commandId);
-    return command?.acknowledgements.some((a) => a.effective === 'enforced' && a.time + CONFIRMED_MS <= now) ?? false;
+    return this.#confirmations.wasConfirmed(tenant, commandId, now);
   }
 
   /** Whether something was done about an incident, and a gateway confirmed it. */
@@ -163,6 +161,7 @@ export class Responder {
   drain(puts: { key: string; value: Uint8Array }[], deletes: string[]): void {
     this.#ledger.drain(puts, deletes);
     this.#policy.drain(puts, deletes);
+    this.#gateways.drain(puts, deletes);
   }
 
   #contain(order: OperatorOrder, now: number): Effect[] {

@@ -131,6 +131,11 @@ export const STORED_FIELDS = {
     decidedBy: true,
     decisionReason: true,
     waitsFor: true,
+    awaits: true,
+    deliveries: true,
+    deliveredAt: true,
+    blockedAt: true,
+    bypassedBy: true,
   } satisfies Fields<Command>,
   command_events: { ...COMMON, commandId: true, state: true, by: true, detail: true } satisfies Fields<CommandEvent>,
   restrictions: {

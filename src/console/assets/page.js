@@ -181,6 +181,7 @@ function closeIncident() {
 async function send(form, submitter) {
   const body = {};
   for (const [name, value] of new FormData(form, submitter)) if (value !== '') body[name] = value;
+  for (const box of form.querySelectorAll('input[type=checkbox]:checked')) body[box.name] = true;
   const buttons = [...form.querySelectorAll('button')];
   for (const button of buttons) button.disabled = true;
   try {

@@ -96,6 +96,17 @@ describe('the board', () => {
       sampleCommand({ id: 'cmd_dry', state: 'proposed', dryRun: true }),
       sampleCommand({ id: 'cmd_over', state: 'expired' }),
     ];
+    const enforced = [{ gatewayId: 'gw-1', effective: 'enforced', time: 1_000 }];
+    const lied = { state: 'failed', acknowledgements: enforced, awaits: ['gw-1'], bypassedBy: ['gw-1'] } as const;
+    const partly = sampleCommand({ id: 'cmd_partly', acknowledgements: enforced, awaits: ['gw-1', 'gw-2'] });
+    const lifting = sampleCommand({ id: 'cmd_lifting', state: 'undone', acknowledgements: enforced });
+    const more = consoleOver({
+      commands: [partly, lifting, sampleCommand({ ...lied, id: 'cmd_lied', awaits: ['gw-1'], bypassedBy: ['gw-1'] })],
+    }).view(requestFor());
+    expect(more).not.toContain('in force<');
+    expect(more).toContain('sent, not yet confirmed by gw-2');
+    expect(more).toContain('lifted, not yet confirmed by gw-1');
+    expect(more).toContain('not in force: gw-1 let a call pass');
     const text = consoleOver({ commands }).view(requestFor());
     expect(text.indexOf('all-cmd_wait')).toBeLessThan(text.indexOf('all-cmd_sent'));
     expect(text).toContain('sent, not yet confirmed');

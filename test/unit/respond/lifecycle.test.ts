@@ -195,6 +195,8 @@ class World {
       mode: 'act',
       containmentMs: 60_000,
       acknowledgeMs: 5_000,
+      maxDeliveries: 2,
+      gatewayRecentMs: 60_000,
       maxCommandsPerMinute: 3,
       maxContainedShare: 1,
       minContainedAgents: 100,

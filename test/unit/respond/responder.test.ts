@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Command, Restriction } from '../../../src/model/command.js';
 import type { Effect } from '../../../src/model/effect.js';
-import type { ToolCallObservation } from '../../../src/model/observation.js';
+import type { AttemptObservation, ToolCallObservation } from '../../../src/model/observation.js';
 import type { RestrictedCall } from '../../../src/respond/restrictions.js';
 import { Responder, type ResponderOptions } from '../../../src/respond/responder.js';
 import { decodeState } from '../../../src/lib/state-table.js';
@@ -14,6 +14,8 @@ function responder(change: Partial<ResponderOptions> = {}): Responder {
     mode: 'act',
     containmentMs: 60_000,
     acknowledgeMs: 5_000,
+    maxDeliveries: 2,
+    gatewayRecentMs: 60_000,
     maxCommandsPerMinute: 20,
     maxContainedShare: 1,
     minContainedAgents: 100,
@@ -37,6 +39,28 @@ function counts(sameToolSessions: number, priorIncidents = 0) {
 
 function callOf(tool: string, effect: RestrictedCall['effect'] = 'write', sessionId = 's1'): RestrictedCall {
   return { tool, effect, sessionId };
+}
+
+function attemptOf(change: Partial<AttemptObservation>): AttemptObservation {
+  return {
+    id: 'a',
+    schemaVersion: 1,
+    stream: 'action',
+    kind: 'tool_attempt',
+    time: 1,
+    observedAt: NOW,
+    tenant: 'default',
+    agentId: 'agent-a',
+    principalId: 'gw',
+    sessionId: 's1',
+    tool: 'send_money',
+    effect: 'write',
+    targets: [],
+    argWords: [],
+    argBytes: 0,
+    decision: 'none',
+    ...change,
+  };
 }
 
 function commands(effects: Effect[]): Command[] {
@@ -129,9 +153,16 @@ describe('Responder', () => {
   it('says so when no gateway confirms, and takes a late confirmation', () => {
     const subject = responder();
     const [command] = commands(subject.onIncident(sampleIncident(), counts(1), NOW));
-    const failed = subject.onTime(NOW + 5_000);
+    const again = subject.onTime(NOW + 5_000);
+    expect(commands(again)).toMatchObject([{ id: command?.id, state: 'sent', deliveries: 2 }]);
+    expect(restrictions(again)).toEqual([]);
+    expect(subject.onTime(NOW + 9_999)).toEqual([]);
+    const failed = subject.onTime(NOW + 10_000);
     expect(failed).toContainEqual(expect.objectContaining({ type: 'command-event' }));
-    expect(commands(failed)).toMatchObject([{ state: 'failed' }]);
+    expect(commands(failed)).toMatchObject([
+      { id: command?.id, state: 'failed' },
+      { action: 'suspend-agent', state: 'proposed', reason: expect.stringContaining('not confirmed') },
+    ]);
     const ack = {
       time: 1,
       tenant: 'default',
@@ -139,8 +170,60 @@ describe('Responder', () => {
       gatewayId: 'gw',
       effective: 'enforced',
     } as const;
-    expect(commands(subject.onAcknowledgement(ack, NOW + 6_000))).toMatchObject([{ state: 'acknowledged' }]);
-    expect(subject.onAcknowledgement(ack, NOW + 7_000)).toEqual([]);
+    expect(commands(subject.onAcknowledgement(ack, NOW + 16_000))).toMatchObject([{ state: 'acknowledged' }]);
+    expect(subject.onAcknowledgement(ack, NOW + 17_000)).toEqual([]);
+  });
+
+  it('waits for every gateway that guards the agent, and for no other', () => {
+    const subject = responder();
+    for (const principalId of ['gw-1', 'gw-2']) subject.noteCall(attemptOf({ principalId }), NOW - 30_000);
+    subject.noteCall(attemptOf({ principalId: 'gw-3', agentId: 'agent-b' }), NOW);
+    subject.noteCall(attemptOf({ principalId: 'gw-gone' }), NOW - 60_000);
+    const [command] = commands(subject.onIncident(sampleIncident(), counts(1), NOW));
+    expect(command).toMatchObject({ state: 'sent', awaits: ['gw-1', 'gw-2'] });
+    const ack = { time: 1, tenant: 'default', commandId: command?.id ?? '', effective: 'enforced' } as const;
+    expect(commands(subject.onAcknowledgement({ ...ack, gatewayId: 'gw-1' }, NOW))).toMatchObject([{ state: 'sent' }]);
+    expect(commands(subject.onAcknowledgement({ ...ack, gatewayId: 'gw-2' }, NOW))).toMatchObject([
+      { state: 'acknowledged' },
+    ]);
+  });
+
+  it('suspends where policy may and a revocation is not confirmed, and never because of what a person ordered', () => {
+    const climbed = (order: boolean) => {
+      const subject = responder({ suspend: 'act', maxDeliveries: 1 });
+      if (order) {
+        const said = { time: 1, tenant: 'default', agentId: 'agent-a', sessionId: 's1', by: 'ann', reason: 'odd' };
+        subject.onOrder({ ...said, order: 'contain', action: 'revoke-session' }, NOW);
+      } else subject.onIncident(sampleIncident(), counts(1), NOW);
+      return commands(subject.onTime(NOW + 5_000)).map(({ action, state }) => [action, state]);
+    };
+    expect(climbed(false)).toEqual([
+      ['revoke-session', 'failed'],
+      ['suspend-agent', 'sent'],
+    ]);
+    expect(climbed(true)).toEqual([
+      ['revoke-session', 'failed'],
+      ['suspend-agent', 'proposed'],
+    ]);
+  });
+
+  it('believes a gateway no longer that executed what it had confirmed, until it is seen to refuse', () => {
+    const subject = responder();
+    subject.noteCall(attemptOf({ principalId: 'gw' }), NOW);
+    const [command] = commands(subject.onIncident(sampleIncident(), counts(1), NOW));
+    const commandId = command?.id ?? '';
+    const ack = { time: 1, tenant: 'default', commandId, gatewayId: 'gw', effective: 'enforced' } as const;
+    subject.onAcknowledgement(ack, NOW);
+    const call: ToolCallObservation = { ...attemptOf({ principalId: 'gw' }), kind: 'tool_call', decision: 'allow' };
+    expect(commands(subject.onCall(call, NOW + 2_000, commandId))).toMatchObject([
+      { state: 'failed', bypassedBy: ['gw'] },
+    ]);
+    expect(subject.takeTroubles()).toMatchObject([{ kind: 'bypass', gateways: ['gw'], hadConfirmed: true }]);
+    expect(subject.onAcknowledgement(ack, NOW + 3_000)).toEqual([]);
+    const refused = { ...call, decision: 'deny' as const, ruleId: `parallax:${commandId}` };
+    const [proven] = commands(subject.onCall(refused, NOW + 4_000));
+    expect(proven).toMatchObject({ state: 'enforced' });
+    expect(proven).not.toHaveProperty('bypassedBy');
   });
 
   it('ignores a confirmation of another tenant or of an unknown command', () => {
