@@ -58,6 +58,7 @@ export interface ApiCounters {
   rejected: number;
   failed: number;
   streamsOpened: number;
+  polls: number;
   streamsStalled: number;
 }
 

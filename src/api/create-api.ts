@@ -10,6 +10,7 @@ import { observationSchema, openApiDocument } from './openapi.js';
 import { ROUTES, type Access, type Route } from './roles.js';
 import { getBaseline, getBaselineDiff, postRollback } from './routes/baselines.js';
 import { postCheck } from './routes/check.js';
+import { getCommandPoll } from './routes/command-poll.js';
 import { getCommandStream } from './routes/command-stream.js';
 import { getCommand, getCommands, postAcknowledgement } from './routes/commands.js';
 import { postContain, postDecision, postLift } from './routes/containment.js';
@@ -20,6 +21,7 @@ import { postCalibrate, postLearning } from './routes/learning.js';
 import { getFile, getPage, getView, postLogin, postLogout, type PageDeps } from './routes/page.js';
 import { postObservations } from './routes/observations.js';
 import { SignInLimit } from './sign-in-limit.js';
+import { SubscriberSlots } from './subscriber-slots.js';
 import { getHealth, getReady, getStatus } from './routes/status.js';
 
 export interface ApiOptions {
@@ -50,6 +52,7 @@ export function createApi(options: ApiOptions): Api {
     rejected: 0,
     failed: 0,
     streamsOpened: 0,
+    polls: 0,
     streamsStalled: 0,
   };
   const closing = new AbortController();
@@ -83,6 +86,7 @@ export function createApi(options: ApiOptions): Api {
 }
 
 function handlersOf(deps: ApiDeps, page: PageDeps): Record<Route, Handler> {
+  const slots = new SubscriberSlots(deps.limits.maxStreamsPerKey);
   return {
     'GET /': getPage(page),
     'GET /page.js': getFile(page.pages.script),
@@ -98,7 +102,8 @@ function handlersOf(deps: ApiDeps, page: PageDeps): Record<Route, Handler> {
     'GET /v1/status': getStatus(deps),
     'POST /v1/observations': postObservations(deps),
     'POST /v1/check': postCheck(deps),
-    'GET /v1/commands/stream': getCommandStream(deps),
+    'GET /v1/commands/stream': getCommandStream(deps, slots),
+    'GET /v1/commands/poll': getCommandPoll(deps, slots),
     'GET /v1/commands': getCommands(deps),
     'GET /v1/commands/:id': getCommand(deps),
     'POST /v1/commands/:id/ack': postAcknowledgement(deps),

@@ -41,6 +41,15 @@ const OPERATIONS: Record<Route, Operation> = {
   'GET /v1/commands/stream': {
     summary: 'Server-sent events: state, then restriction and command; resumable by Last-Event-ID',
   },
+  'GET /v1/commands/poll': {
+    summary: 'The messages of the stream after a cursor (after), waiting for them at most so long (waitMs)',
+    answer: z.object({
+      cursor: z.string(),
+      messages: z.array(
+        z.object({ type: z.enum(['state', 'restriction', 'command']), sequence: z.number(), data: z.unknown() }),
+      ),
+    }),
+  },
   'GET /v1/commands': { summary: 'Commands, newest first (limit)' },
   'GET /v1/commands/:id': { summary: 'One command' },
   'POST /v1/commands/:id/ack': { summary: 'A gateway says what it now enforces', body: acknowledgementSchema },

@@ -2,9 +2,9 @@ import type { DiscoveryQuery, DiscoveryReport } from '../governance/port.js';
 import type { BaselineVersion, KeptVersion } from '../model/baseline.js';
 import type { Command, Restriction } from '../model/command.js';
 import type { Incident, IncidentStatus } from '../model/incident.js';
-import type { OutboxEntry } from '../model/effect.js';
 import type { Acknowledgement, Activation, OperatorOrder, Verdict } from '../model/log-record.js';
 import type { Principal } from '../model/principal.js';
+import type { Subscription, SubscriptionOptions } from '../respond/port.js';
 import type { CheckAnswer, CheckRequest, IntakeReport, Refusal } from '../model/wire.js';
 
 /** A record as it came in, before it is known to be good. `bytes` is its size on the wire. */
@@ -48,12 +48,8 @@ export interface CommandBoard {
   restrictions(tenant: string): Restriction[];
   list(filter: { tenant: string; limit: number }): Command[];
   get(tenant: string, id: string): Command | undefined;
-  /** Sequence up to which `restrictions` is true; a subscriber continues after it. */
-  readonly sequence: number;
-  /** Effects of type `command` and `restriction` after a sequence, oldest first; waits until there is one. */
-  changesAfter(sequence: number, signal: AbortSignal): Promise<OutboxEntry[]>;
-  /** A subscriber that has seen this sequence or a later one can continue; an older one gets the full state again. */
-  readonly oldestSequence: number;
+  /** What a gateway is told, in order. */
+  subscribe(options: SubscriptionOptions): Subscription;
 }
 
 /** Which agents there are. */

@@ -22,3 +22,20 @@ export function listLimit(c: ApiContext): number {
 export function boardLimit(principal: Principal, limit: number): number {
   return principal.agents.includes('*') && principal.role !== 'gateway' ? limit : MAX_LOOKED_THROUGH;
 }
+
+/**
+ * A place in the order of commands, as it was given out before.
+ *
+ * @param field name of the parameter or header, for the message
+ * @throws ApiError 400 for something that we never gave
+ */
+export function placeOf(text: string | undefined, field: string, fix: string): number | undefined {
+  if (text === undefined || text === '') return undefined;
+  if (text.length > 15 || !/^[0-9]+$/.test(text)) {
+    throw new ApiError(400, 'invalid', 'must be the place of the last message received, a whole number', {
+      field,
+      fix,
+    });
+  }
+  return Number(text);
+}

@@ -28,6 +28,7 @@ export const ROUTES = {
   'POST /v1/observations': ['ingest', 'gateway'],
   'POST /v1/check': ['gateway'],
   'GET /v1/commands/stream': ['gateway', ...RESPONDERS],
+  'GET /v1/commands/poll': ['gateway', ...RESPONDERS],
   'GET /v1/commands': ['gateway', ...VIEWERS],
   'GET /v1/commands/:id': ['gateway', ...VIEWERS],
   'POST /v1/commands/:id/ack': ['gateway'],

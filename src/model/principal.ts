@@ -12,7 +12,7 @@ export interface Principal {
 }
 
 /** Whether a principal's key is bound to this agent. */
-export function mayActFor(principal: Principal, agentId: string): boolean {
+export function mayActFor(principal: Pick<Principal, 'agents'>, agentId: string): boolean {
   return principal.agents.some((pattern) =>
     pattern.endsWith('*') ? agentId.startsWith(pattern.slice(0, -1)) : pattern === agentId,
   );

@@ -1,6 +1,8 @@
 import { BoundedMap } from '../lib/bounded-map.js';
 import { isUnrestricted, type Command, type Restriction } from '../model/command.js';
 import type { OutboxEntry } from '../model/effect.js';
+import { BoardSubscription } from './board-subscription.js';
+import type { CommandSource, Subscription, SubscriptionOptions } from './port.js';
 
 /** Changes kept for subscribers that come back; one that was away longer gets the full state. */
 const MAX_CHANGES = 10_000;
@@ -9,7 +11,7 @@ const MAX_CHANGES = 10_000;
  * What gateways and people see of commands: a view over effects that are committed. A gateway that connects reads the
  * full restriction state at `sequence` and then every change after it, without a gap between the two.
  */
-export class CommandView {
+export class CommandView implements CommandSource {
   readonly #commands: BoundedMap<string, Command>;
   readonly #restrictions = new Map<string, Restriction>();
   /** Newest changes, oldest first, from `#first` on. */
@@ -90,6 +92,11 @@ export class CommandView {
 
   get(tenant: string, id: string): Command | undefined {
     return this.#commands.peek(keyOf(tenant, id));
+  }
+
+  /** What one subscriber is told, in order. */
+  subscribe(options: SubscriptionOptions): Subscription {
+    return new BoardSubscription(this, options);
   }
 
   /** Commands and restrictions after a sequence, oldest first; waits until there is one or the signal aborts. */

@@ -89,6 +89,8 @@ describe('the gateway kit against the API', () => {
     api.board.push({ type: 'command', value: suspend });
     await eventually('it is suspended', () => kit.restrictionOn('a', 'other', 'look', 'read') !== undefined);
     expect(kit.restrictionOn('b', 'other', 'look', 'read')).toBeUndefined();
+    // What ends before it was confirmed is confirmed as lifted alone.
+    await eventually('both are confirmed', () => api.journal.acks.length === 2);
     api.board.push({ type: 'restriction', value: { ...lowered, version: 2, suspensions: [entryOf(suspend.id)] } });
     api.board.push({ type: 'restriction', value: { ...lowered, version: 3 } });
     await eventually('three acknowledgements', () => api.journal.acks.length === 3);

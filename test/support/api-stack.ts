@@ -21,6 +21,8 @@ import type { Acknowledgement, Activation, LogRecord, OperatorOrder, Verdict } f
 import type { CheckRequest } from '../../src/model/wire.js';
 import { LoggingIntake } from '../../src/normalize/intake.js';
 import { nativeNormalizer } from '../../src/normalize/native.js';
+import { BoardSubscription } from '../../src/respond/board-subscription.js';
+import type { CommandSource, Subscription, SubscriptionOptions } from '../../src/respond/port.js';
 import { temporaryDirectory } from './temporary-directory.js';
 
 export const SEED = 0x5eed;
@@ -67,13 +69,12 @@ const NOTHING_DISCOVERED: DiscoveryReport = {
 };
 
 /** A board that a test writes on. */
-export class FakeCommandBoard implements CommandBoard {
+export class FakeCommandBoard implements CommandBoard, CommandSource {
   entries: OutboxEntry[] = [];
   state: Restriction[] = [];
   commands: Command[] = [];
   sequence = 0;
   oldestSequence = 0;
-  reads = 0;
   #wake: (() => void)[] = [];
 
   restrictions(tenant: string): Restriction[] {
@@ -88,6 +89,10 @@ export class FakeCommandBoard implements CommandBoard {
     return this.commands.find((c) => c.tenant === tenant && c.id === id);
   }
 
+  subscribe(options: SubscriptionOptions): Subscription {
+    return new BoardSubscription(this, options);
+  }
+
   push(effect: Effect): void {
     this.entries.push({ sequence: ++this.sequence, effect });
     for (const wake of this.#wake.splice(0)) wake();
@@ -95,12 +100,15 @@ export class FakeCommandBoard implements CommandBoard {
 
   async changesAfter(sequence: number, signal: AbortSignal): Promise<OutboxEntry[]> {
     for (;;) {
-      this.reads++;
       const found = this.entries.filter((e) => e.sequence > sequence).slice(0, 1000);
       if (found.length > 0 || signal.aborted) return found;
       await new Promise<void>((resolve) => {
-        this.#wake.push(resolve);
-        signal.addEventListener('abort', () => resolve(), { once: true });
+        const wake = () => {
+          signal.removeEventListener('abort', wake);
+          resolve();
+        };
+        this.#wake.push(wake);
+        signal.addEventListener('abort', wake, { once: true });
       });
     }
   }

@@ -1,46 +1,39 @@
-import { CommandFeed } from '../command-feed.js';
 import type { ApiContext, ApiDeps } from '../context.js';
-import { ApiError } from '../errors.js';
-import { eventStream } from '../sse.js';
+import { placeOf } from '../query.js';
+import { encodeEvent, encodeHeartbeat, eventStream } from '../sse.js';
+import type { SubscriberSlots } from '../subscriber-slots.js';
 
 /** Signs of life that a reader may fail to take before it is cut off. */
 const STALLED_HEARTBEATS = 4;
-const RETRY_SECONDS = 5;
 
-/** `GET /v1/commands/stream`: server-sent events; see CommandFeed for what is sent. */
-export function getCommandStream({ ports, limits, counters, closing }: ApiDeps) {
-  /** Open streams by key; as many entries as there are keys. */
-  const open = new Map<string, number>();
+/**
+ * `GET /v1/commands/stream`: server-sent events. The full state first, then every change; `Last-Event-ID` continues. A
+ * sign of life comes whenever nothing else did for a heartbeat.
+ */
+export function getCommandStream({ ports, limits, counters, closing }: ApiDeps, slots: SubscriberSlots) {
   return (c: ApiContext): Response => {
     const { principal } = c.var;
-    const count = open.get(principal.id) ?? 0;
-    if (count >= limits.maxStreamsPerKey) {
-      throw new ApiError(429, 'too-many-streams', `this key has ${count} streams open, which is the most`, {
-        fix: 'close one, or share one stream within the gateway',
-        retryAfterSeconds: RETRY_SECONDS,
-      });
-    }
-    const after = lastEventId(c);
-    open.set(principal.id, count + 1);
+    const after = placeOf(c.req.header('last-event-id'), 'Last-Event-ID', 'leave the header out to get the full state');
+    const release = slots.take(principal.id);
     counters.streamsOpened++;
     const gone = new AbortController();
-    const feed = new CommandFeed({
-      board: ports.commands,
-      principal,
-      heartbeatMs: limits.heartbeatMs,
-      signal: AbortSignal.any([gone.signal, closing]),
-      ...(after === undefined ? {} : { after }),
-    });
+    const signal = AbortSignal.any([gone.signal, closing]);
+    const subscription = ports.commands.subscribe({ rights: principal, after, signal });
     const { outgoing } = c.env;
     const body = eventStream({
-      next: () => feed.next(),
+      next: async () => {
+        const messages = await subscription.next(limits.heartbeatMs);
+        if (signal.aborted) return '';
+        if (messages.length === 0) return encodeHeartbeat(subscription.sequence ?? 0);
+        return messages.map(({ type, sequence, data }) => encodeEvent({ event: type, id: sequence, data })).join('');
+      },
       stallMs: limits.heartbeatMs * STALLED_HEARTBEATS,
       onStall: () => {
         counters.streamsStalled++;
         outgoing.destroy();
       },
       onEnd: () => {
-        open.set(principal.id, (open.get(principal.id) ?? 1) - 1);
+        release();
         gone.abort();
       },
     });
@@ -48,17 +41,4 @@ export function getCommandStream({ ports, limits, counters, closing }: ApiDeps) 
     c.header('X-Accel-Buffering', 'no');
     return c.body(body);
   };
-}
-
-/** @throws ApiError 400 for an id that we never gave */
-function lastEventId(c: ApiContext): number | undefined {
-  const text = c.req.header('last-event-id');
-  if (text === undefined || text === '') return undefined;
-  if (text.length > 15 || !/^[0-9]+$/.test(text)) {
-    throw new ApiError(400, 'invalid', 'must be the id of the last event received, a whole number', {
-      field: 'Last-Event-ID',
-      fix: 'leave the header out to get the full state',
-    });
-  }
-  return Number(text);
 }

@@ -1,6 +1,6 @@
 import type { Command } from '../../model/command.js';
 import { acknowledgementSchema, MAX_NAME_CHARS } from '../../model/wire.js';
-import { maySeeCommand } from '../command-view.js';
+import { maySeeCommand } from '../../model/visible-command.js';
 import type { ApiContext, ApiDeps } from '../context.js';
 import { ApiError } from '../errors.js';
 import { boardLimit, listLimit } from '../query.js';

@@ -1,0 +1,49 @@
+import type { ApiContext, ApiDeps } from '../context.js';
+import { ApiError } from '../errors.js';
+import { placeOf } from '../query.js';
+import type { SubscriberSlots } from '../subscriber-slots.js';
+
+/** Below the minute after which many proxies give up on an answer. */
+const MAX_WAIT_MS = 55_000;
+const DEFAULT_WAIT_MS = 25_000;
+
+/**
+ * `GET /v1/commands/poll`: the same messages as the stream, for gateways that no stream reaches. Answers at once when
+ * there is something to tell, else with no messages after `waitMs`; `cursor` is what the next request gives as `after`.
+ * Without it, or with one that is not held any more, the first message is the full state.
+ */
+export function getCommandPoll({ ports, counters, closing }: ApiDeps, slots: SubscriberSlots) {
+  return async (c: ApiContext): Promise<Response> => {
+    const { principal } = c.var;
+    const after = placeOf(c.req.query('after'), 'after', 'leave it out to get the full state');
+    const waitMs = waitOf(c.req.query('waitMs'));
+    const release = slots.take(principal.id);
+    counters.polls++;
+    const gone = new AbortController();
+    const { outgoing } = c.env;
+    const leave = (): void => gone.abort();
+    outgoing.once('close', leave);
+    try {
+      const signal = AbortSignal.any([gone.signal, closing]);
+      const subscription = ports.commands.subscribe({ rights: principal, after, signal });
+      const messages = await subscription.next(waitMs);
+      // Ended before anything was told: the caller is where it was.
+      return c.json({ cursor: String(subscription.sequence ?? after ?? ''), messages });
+    } finally {
+      outgoing.off('close', leave);
+      release();
+    }
+  };
+}
+
+/** @throws ApiError 400 */
+function waitOf(text: string | undefined): number {
+  if (text === undefined) return DEFAULT_WAIT_MS;
+  const waitMs = text.length <= 6 && /^[0-9]+$/.test(text) ? Number(text) : Number.NaN;
+  if (!(waitMs <= MAX_WAIT_MS)) {
+    throw new ApiError(400, 'invalid', `must be a whole number of milliseconds, at most ${MAX_WAIT_MS}`, {
+      field: 'waitMs',
+    });
+  }
+  return waitMs;
+}
