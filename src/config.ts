@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
-import { LOWERED_POSTURES, RUNG_MODES } from './model/command.js';
 import { SEVERITIES } from './model/incident.js';
 import { STREAMS } from './model/observation.js';
+import { respondSchema } from './model/response-policy.js';
 
 /** What a key may do. `ingest` writes observations; `gateway` also asks, subscribes and acknowledges. */
 export const ROLES = ['ingest', 'gateway', 'viewer', 'analyst', 'responder', 'admin'] as const;
@@ -175,36 +175,8 @@ const configSchema = z.strictObject({
       maxAgents: z.number().int().positive().default(100_000),
     })
     .prefault({}),
-  respond: z
-    .strictObject({
-      containmentMs: ms(60 * 60_000),
-      /** How long gateways have to confirm each delivery of a command, and how often it is given out. */
-      acknowledgeMs: ms(5_000),
-      maxDeliveries: z.number().int().min(1).max(20).default(3),
-      /** A gateway that an agent's calls went through must confirm what is sent against it for so long. */
-      gatewayRecentMs: ms(60 * 60_000),
-      maxCommandsPerMinute: z.number().int().positive().default(20),
-      /** Share of a tenant's known agents that may be contained at once, but at least `minContainedAgents` of them. */
-      maxContainedShare: z.number().gt(0).max(1).default(0.1),
-      minContainedAgents: z.number().int().positive().default(3),
-      /** Agents that are never contained automatically; a trailing `*` is a prefix. */
-      neverAct: z.array(z.string()).default([]),
-      /** From this severity on the session is revoked; below it, writes that gateways ask about are held. */
-      revokeFrom: z.enum(SEVERITIES).default('high'),
-      /** A tool misused in so many sessions of an agent within `freezeWindowMs` of event time is frozen for it. */
-      freezeAfterSessions: z.number().int().min(2).default(5),
-      freezeWindowMs: ms(30 * 60_000),
-      /** Lowering the posture of the whole agent also stops sessions that did nothing: `propose` asks a person first. */
-      downgrade: z.enum(RUNG_MODES).default('off'),
-      downgradeFrom: z.enum(SEVERITIES).default('medium'),
-      /** `approval`: what is not reading waits for a person; `read-only`: it is refused. */
-      downgradeTo: z.enum(LOWERED_POSTURES).default('approval'),
-      /** What a new incident does to an agent with so many true or contained ones within `suspendWindowMs`. */
-      suspend: z.enum(RUNG_MODES).default('propose'),
-      suspendAfterIncidents: z.number().int().min(1).default(3),
-      suspendWindowMs: ms(24 * 60 * 60_000),
-    })
-    .prefault({}),
+  /** What is done about incidents, where an agent's profile says nothing else. */
+  respond: respondSchema.prefault({}),
   /** The same change of behaviour in many agents of a class at once is one incident, judged by a person. */
   fleet: z
     .strictObject({

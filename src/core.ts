@@ -43,6 +43,7 @@ import { LoggingIntake } from './normalize/intake.js';
 import { nativeNormalizer } from './normalize/native.js';
 import { QUARANTINE_MS, Scoring, type Scored, type ScoringParts } from './pipeline.js';
 import { Checker } from './respond/checker.js';
+import { classPolicies } from './respond/class-policy.js';
 import { CommandView } from './respond/command-view.js';
 import { Responder } from './respond/responder.js';
 import { timelineEntry } from './correlate/timeline.js';
@@ -218,6 +219,7 @@ export function openCore(options: CoreOptions): Core {
   const responder = new Responder({
     mode: config.mode,
     ...config.respond,
+    policyOf: classPolicies(config.respond, (agentId) => library.profileOf(agentId)),
     knownAgents: (tenant) => baselines.knownAgents(tenant),
     load,
   });
@@ -271,8 +273,6 @@ export function openCore(options: CoreOptions): Core {
     responder,
     clock,
     mode: config.mode,
-    freezeWindowMs: config.respond.freezeWindowMs,
-    suspendWindowMs: config.respond.suspendWindowMs,
     checkpointMs: options.checkpointMs ?? CHECKPOINT_MS,
     checkpointRecords: options.checkpointRecords ?? CHECKPOINT_RECORDS,
     // The clock of a trial leaps, so that a move seems to have taken a day; and it writes to no disk.

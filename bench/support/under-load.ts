@@ -20,7 +20,10 @@ const app = await startApp({
     logLevel: 'warn',
     detection: detectorsDir === '' ? config.detection : { ...config.detection, detectorsDir },
     // The cap on containments would stop the measurement of how fast they leave.
-    respond: { ...config.respond, maxCommandsPerMinute: 10_000, maxContainedShare: 1 },
+    respond: {
+      ...config.respond,
+      caps: { ...config.respond.caps, commandsPerMinute: 10_000, totalCommandsPerMinute: 10_000, maxContainedShare: 1 },
+    },
   },
   env: {},
   clock: systemClock,

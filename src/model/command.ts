@@ -9,9 +9,13 @@ export type CommandAction = (typeof COMMAND_ACTIONS)[number];
 export const LOWERED_POSTURES = ['approval', 'read-only'] as const;
 export type LoweredPosture = (typeof LOWERED_POSTURES)[number];
 
-/** How far the response policy may go by itself with a step that hits every session of an agent. */
-export const RUNG_MODES = ['off', 'propose', 'act'] as const;
+/** How far the response policy may go by itself with a rung of the ladder. */
+export const RUNG_MODES = ['off', 'observe', 'propose', 'act'] as const;
 export type RungMode = (typeof RUNG_MODES)[number];
+
+/** What becomes of a proposal that nobody decided about in time. None of them loosens anything. */
+export const TIMEOUT_ANSWERS = ['expire', 'approve', 'escalate'] as const;
+export type TimeoutAnswer = (typeof TIMEOUT_ANSWERS)[number];
 
 /** A command's life. Observe-only installs stop at `proposed` with `dryRun`; `approved` and `sent` are one step. */
 export const COMMAND_STATES = [
@@ -29,9 +33,10 @@ export type CommandState = (typeof COMMAND_STATES)[number];
 
 /**
  * Why policy lets a proposal wait although the evidence would do. `peers`: many agents of its class show the same change
- * of behaviour and a person judges that first; `cap`: so much is contained that a person must approve the rest.
+ * of behaviour and a person judges that first; `cap`: so much is contained that a person must approve the rest;
+ * `cool-down`: the same was contained too often lately, or a person has just lifted it.
  */
-export const COMMAND_WAITS = ['peers', 'cap'] as const;
+export const COMMAND_WAITS = ['peers', 'cap', 'cool-down'] as const;
 export type CommandWait = (typeof COMMAND_WAITS)[number];
 
 /** An order to gateways to tighten (or, undone, to loosen again) what an agent may do. */
@@ -69,6 +74,14 @@ export interface Command {
   bypassedBy?: string[];
   issuedBy: string;
   waitsFor?: CommandWait;
+  /** How long it restricts once it is approved, ms; as long as the proposal stood where it is absent. */
+  containMs?: number;
+  /** What becomes of a proposal at its expiry; it expires where this is absent. */
+  onTimeout?: TimeoutAnswer;
+  /** When it was first sent, epoch ms; absent where it never was. */
+  sentAt?: number;
+  /** When a person lifted it, epoch ms. */
+  liftedAt?: number;
   /** Who approved or rejected it, and why; absent where nobody was asked. */
   decidedBy?: string;
   decisionReason?: string;

@@ -1,24 +1,13 @@
 import { z } from 'zod';
+import { MAX_ENTRIES, namePattern, namePatterns } from './name-patterns.js';
 import { EFFECTS, TIERS } from './observation.js';
-
-/** Entries of one list; a library is written by people. */
-const MAX_ENTRIES = 2_000;
-
-/** An id or name, or the beginning of one followed by `*`. */
-const pattern = z
-  .string()
-  .min(1)
-  .max(256)
-  .refine((value) => !value.slice(0, -1).includes('*'), {
-    message: 'has a "*" that is not at its end; only a trailing "*" is a wildcard',
-  });
-const patterns = z.array(pattern).max(MAX_ENTRIES);
+import { responseOverrideSchema } from './response-policy.js';
 
 export const SENSITIVITIES = ['low', 'medium', 'high'] as const;
 
 /** One line of the tools inventory, `baselines/tools.yaml`. */
 export const inventoryToolSchema = z.strictObject({
-  name: pattern,
+  name: namePattern,
   /** `approval`: each use needs a grant or an approval. `prohibited`: no agent may do it, whatever a gateway allows. */
   tier: z.enum(TIERS),
   effect: z.enum(EFFECTS).exactOptional(),
@@ -31,9 +20,9 @@ export type InventoryTool = z.infer<typeof inventoryToolSchema>;
 export const inventorySchema = z.strictObject({ tools: z.array(inventoryToolSchema).max(MAX_ENTRIES) });
 
 const approverSchema = z.strictObject({
-  id: pattern,
+  id: namePattern,
   /** Tools whose use this approver may grant or approve. */
-  mayApprove: patterns.min(1),
+  mayApprove: namePatterns.min(1),
 });
 
 const budgetsSchema = z.strictObject({
@@ -55,17 +44,19 @@ const learningWindowSchema = z.strictObject({
 export const profileSchema = z.strictObject({
   about: z.string().min(1).max(1_000).exactOptional(),
   /** Ids of the agents of this class. The first class by file name that matches is the agent's; `default` takes the rest. */
-  agents: patterns.default([]),
+  agents: namePatterns.default([]),
   /** Tools that agents of this class are expected to use. */
-  tools: patterns.default([]),
+  tools: namePatterns.default([]),
   /** Tools they may use under a grant only, whatever their tier. */
-  needsGrant: patterns.default([]),
+  needsGrant: namePatterns.default([]),
   /** Who may approve what. Without any, everybody but the agent itself may. */
   approvers: z.array(approverSchema).max(MAX_ENTRIES).default([]),
   budgets: budgetsSchema.prefault({}),
   /** Share of clean sessions of this class that may alarm, instead of the configured one. */
   falseAlarmBudget: z.number().gt(0).lt(0.5).exactOptional(),
   learningWindow: learningWindowSchema.prefault({}),
+  /** What is done about incidents of this class, where it differs from the install's `respond`. */
+  response: responseOverrideSchema.prefault({}),
   /** Whether the tiers of the inventory hold for these agents. */
   inventory: z.boolean().default(true),
 });

@@ -13,6 +13,7 @@ import {
 } from '../model/command.js';
 import type { Effect } from '../model/effect.js';
 import { BlastRadius, type BlastRadiusOptions } from './blast-radius.js';
+import { CoolDown } from './cool-down.js';
 import { mayFollow } from './lifecycle.js';
 import { applyCommand, noRestriction, restrictionOn, type Obstacle, type RestrictedCall } from './restrictions.js';
 
@@ -51,6 +52,7 @@ export class CommandLedger {
   readonly #agentWide = new Map<string, Set<string>>();
   readonly radius: BlastRadius;
   readonly #gatewaysOf: CommandLedgerOptions['gatewaysOf'];
+  readonly coolDown = new CoolDown();
   #overflow = 0;
   #restrictionsEvicted = 0;
 
@@ -67,6 +69,7 @@ export class CommandLedger {
   /** Takes up what the store holds, after a restart. */
   restore(commands: Iterable<Command>): void {
     for (const command of [...commands].sort(byIssue)) {
+      this.coolDown.note(command);
       if (isOver(command)) {
         this.#finished.set(keyOf(command), true);
         continue;
@@ -98,9 +101,10 @@ export class CommandLedger {
     return [...this.#active.values()].filter(condition).sort(byIssue);
   }
 
-  /** Whether a command of this kind against the whole agent is proposed or in force. */
-  hasAgentWide(of: { tenant: string; agentId: string; action: CommandAction }): boolean {
-    return this.#agentWide.has(agentWideKey(of));
+  /** Whether a command of this kind against the whole agent is proposed or in force, other than the one named. */
+  hasAgentWide(of: { tenant: string; agentId: string; action: CommandAction }, exceptId: string): boolean {
+    for (const id of this.#agentWide.get(agentWideKey(of)) ?? []) if (id !== exceptId) return true;
+    return false;
   }
 
   /** What stands in the way of a call of this agent at `now` (epoch ms), if anything. */
@@ -111,7 +115,10 @@ export class CommandLedger {
   /** Takes a command to another state; nothing happens where it may not go there. */
   move(command: Command, state: CommandState, step: Step): Effect[] {
     if (!mayFollow(command.state, state)) return [];
-    return this.record(state === 'sent' ? this.#firstDelivery(command, step.now) : { ...command, state }, step);
+    const moved: Command = state === 'sent' ? this.#firstDelivery(command, step.now) : { ...command, state };
+    if (state === 'sent') moved.sentAt ??= step.now;
+    if (state === 'undone') moved.liftedAt = step.now;
+    return this.record(moved, step);
   }
 
   #firstDelivery(command: Command, now: number): Command {
@@ -127,6 +134,7 @@ export class CommandLedger {
     this.#commands.set(key, command);
     this.#noteAgentWide(command);
     this.radius.note(command);
+    this.coolDown.note(command);
     if (isOver(command)) {
       this.#active.delete(key);
       this.#finished.set(key, true);

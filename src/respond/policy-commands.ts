@@ -1,23 +1,25 @@
 import { stableId } from '../lib/hash.js';
-import { StateTable } from '../lib/state-table.js';
-import type { Command } from '../model/command.js';
+import type { Command, CommandAction } from '../model/command.js';
 import type { Effect } from '../model/effect.js';
 import type { Incident } from '../model/incident.js';
+import type { ResponseCaps, ResponsePolicy } from '../model/response-policy.js';
 import type { Reach } from './blast-radius.js';
 import type { CommandLedger } from './command-ledger.js';
-import { planResponse, type PlannedCommand, type PolicyContext } from './policy.js';
+import { CommandRate } from './command-rate.js';
+import {
+  caseOf,
+  LEAST_EMITTERS,
+  obstacleTo,
+  planResponse,
+  type PlannedCommand,
+  type PolicyCase,
+  type PolicyFacts,
+} from './policy.js';
 
-const MINUTE_MS = 60_000;
-
-/** What of the policy's context is configured. */
-export type PolicySettings = Omit<
-  PolicyContext,
-  'commandsLastMinute' | 'reach' | 'isContained' | 'sharedBehaviour' | 'sameToolSessions' | 'priorIncidents'
->;
-
-export interface PolicyCommandsOptions extends PolicySettings {
-  /** How long a containment lasts, ms. */
-  containmentMs: number;
+export interface PolicyCommandsOptions {
+  mode: 'observe' | 'act';
+  caps: ResponseCaps;
+  policyOf: (agentId: string) => ResponsePolicy;
   ledger: CommandLedger;
   reach: (tenant: string) => Reach;
   load: (key: string) => Uint8Array | undefined;
@@ -29,27 +31,19 @@ export interface CappedCommand {
   reason: string;
 }
 
-/** What is known about the agent beside the incident. */
-export interface Circumstances {
-  /** Sessions with misuse of the same tool. */
-  sameToolSessions: number;
-  /** The agent's other incidents that were true or contained. */
-  priorIncidents: number;
-  /** What many agents of the class do alike, where the whole case rests on that. */
-  sharedBehaviour?: string | undefined;
-}
+/** What is known about the agent beside the incident; asked for only where it matters. */
+export type Circumstances = Pick<PolicyFacts, 'priorIncidents' | 'toolSessions' | 'sharedBehaviour'>;
 
 /** Turns incidents into commands and proposals, as the policy says. */
 export class PolicyCommands {
   readonly #options: PolicyCommandsOptions;
-  /** Times of automatic commands in the last minute, by tenant; stored, or a restart would forgive what was sent. */
-  readonly #recent: StateTable<number[]>;
+  readonly #rate: CommandRate;
   /** Proposals that the cap made of commands, since they were last taken. */
   #capped: CappedCommand[] = [];
 
   constructor(options: PolicyCommandsOptions) {
     this.#options = options;
-    this.#recent = new StateTable({ capacity: 10_000, load: options.load, prefix: 'command-times/' });
+    this.#rate = new CommandRate(options.load);
   }
 
   /** Proposals that the cap made of commands, since the last call. */
@@ -66,16 +60,40 @@ export class PolicyCommands {
    * @param now processing time, epoch ms
    */
   onIncident(incident: Incident, circumstances: Circumstances, now: number): Effect[] {
-    const { ledger, reach } = this.#options;
-    const plan = planResponse(incident, {
-      ...this.#options,
-      sharedBehaviour: undefined,
+    const { caps, policyOf } = this.#options;
+    const about = caseOf(incident);
+    const settings = { policy: policyOf(incident.agentId), caps };
+    const plan = planResponse(about, settings, this.facts(incident, about, circumstances, now));
+    return plan.flatMap(({ command }) => (command === undefined ? [] : this.#issue(incident, command, now)));
+  }
+
+  /** What the policy asks about an incident, as it is now. */
+  facts(incident: Incident, about: PolicyCase, circumstances: Circumstances, now: number): PolicyFacts {
+    const { ledger, mode } = this.#options;
+    const { tenant, agentId } = incident;
+    return {
       ...circumstances,
-      commandsLastMinute: this.#issuedSince(incident.tenant, now - MINUTE_MS).length,
-      reach: reach(incident.tenant),
-      isContained: ledger.radius.isContained(incident.tenant, incident.agentId),
-    });
-    return plan.flatMap((planned) => this.#issue(incident, planned, now));
+      mode,
+      now,
+      settled: (action) => {
+        const issued = ledger.get(tenant, commandId(incident, action, about));
+        return issued !== undefined && !mayChange(issued);
+      },
+      stands: (action) => ledger.hasAgentWide({ tenant, agentId, action }, commandId(incident, action, about)),
+      scope: (action) => ledger.coolDown.history({ tenant, action, ...about }, incident.id),
+      ...this.#reached(tenant, agentId, now),
+    };
+  }
+
+  /** How much is done already, for the caps. */
+  #reached(tenant: string, agentId: string, now: number) {
+    const { ledger, reach } = this.#options;
+    return {
+      commandsLastMinute: this.#rate.ofTenant(tenant, now),
+      totalCommandsLastMinute: this.#rate.inTotal(now),
+      reach: reach(tenant),
+      isContained: ledger.radius.isContained(tenant, agentId),
+    };
   }
 
   /**
@@ -86,12 +104,14 @@ export class PolicyCommands {
    * @param now processing time, epoch ms
    */
   climb(from: Command, now: number): Effect[] {
-    const { ledger, suspend, containmentMs, maxCommandsPerMinute } = this.#options;
+    const { ledger, caps, policyOf } = this.#options;
     const { tenant, agentId, incidentId } = from;
     const action = 'suspend-agent';
-    if (suspend === 'off' || from.action === action || ledger.hasAgentWide({ tenant, agentId, action })) return [];
     const id = stableId('cmd', tenant, from.id, action);
-    if (ledger.get(tenant, id) !== undefined) return [];
+    const policy = policyOf(agentId);
+    const { mode, containMs, proposalMs } = policy[action];
+    if (mode === 'off' || mode === 'observe' || from.action === action) return [];
+    if (ledger.hasAgentWide({ tenant, agentId, action }, id) || ledger.get(tenant, id) !== undefined) return [];
     const why = `containment not confirmed: ${from.action}`;
     const command: Command = {
       id,
@@ -100,41 +120,43 @@ export class PolicyCommands {
       agentId,
       reason: `${why} (${from.reason})`,
       issuedAt: now,
-      expiresAt: now + containmentMs,
+      expiresAt: now + containMs,
       dryRun: false,
       state: 'proposed',
       acknowledgements: [],
       issuedBy: 'policy',
     };
     if (incidentId !== undefined) command.incidentId = incidentId;
-    const isWithinCap = this.#issuedSince(tenant, now - MINUTE_MS).length < maxCommandsPerMinute;
-    if (suspend === 'act' && from.issuedBy === 'policy' && from.decidedBy === undefined && isWithinCap) {
-      return this.#send(command, why, now);
-    }
-    return ledger.record(command, { now, by: 'policy', detail: `waits for a person: ${why}` });
+    const isAutomatic = from.issuedBy === 'policy' && from.decidedBy === undefined;
+    const about = { agentId, violation: false, emitters: isAutomatic ? LEAST_EMITTERS : 0 };
+    const scope = ledger.coolDown.history({ tenant, agentId, action }, incidentId ?? '');
+    const facts = { ...this.#reached(tenant, agentId, now), sharedBehaviour: undefined, scope: () => scope, now };
+    const obstacle = obstacleTo(action, about, { policy, caps, sent: 0 }, facts);
+    if (mode === 'act' && obstacle === undefined) return this.#send(command, why, now);
+    const proposal = { ...command, containMs, expiresAt: now + proposalMs };
+    return ledger.record(proposal, { now, by: 'policy', detail: `waits for a person: ${why}` });
   }
 
   drain(puts: { key: string; value: Uint8Array }[], deletes: string[]): void {
-    this.#recent.drain(puts, deletes);
+    this.#rate.drain(puts, deletes);
   }
 
   #issue(incident: Incident, planned: PlannedCommand, now: number): Effect[] {
     const { ledger } = this.#options;
-    const subject = planned.action === 'freeze-tool' ? (planned.tool ?? '') : (incident.sessionId ?? '');
-    const id = stableId('cmd', incident.tenant, incident.id, planned.action, subject);
+    const { action, delivery, held = '', waitsFor, containMs, proposalMs, onTimeout } = planned;
+    const id = commandId(incident, action, planned);
     const issued = ledger.get(incident.tenant, id);
     if (issued !== undefined) return this.#reconsider(issued, planned, now);
-    if (ledger.hasAgentWide({ ...incident, action: planned.action })) return [];
     const command: Command = {
       id,
       tenant: incident.tenant,
-      action: planned.action,
+      action,
       agentId: incident.agentId,
       incidentId: incident.id,
-      reason: `${incident.title} (${planned.why})`,
+      reason: reasonOf(incident, planned),
       issuedAt: now,
-      expiresAt: now + this.#options.containmentMs,
-      dryRun: planned.delivery === 'dry-run',
+      expiresAt: now + (delivery === 'propose' ? proposalMs : containMs),
+      dryRun: delivery === 'dry-run',
       state: 'proposed',
       acknowledgements: [],
       issuedBy: 'policy',
@@ -142,39 +164,45 @@ export class PolicyCommands {
     if (incident.sessionId !== undefined) command.sessionId = incident.sessionId;
     if (planned.tool !== undefined) command.tool = planned.tool;
     if (planned.posture !== undefined) command.posture = planned.posture;
-    if (planned.delivery !== 'send') {
-      const { wait } = planned;
-      if (wait !== undefined) command.waitsFor = wait.for;
-      if (wait?.for === 'cap') this.#capped.push({ command, reason: wait.reason });
-      const waits = wait === undefined ? 'waits for a person' : `waits for a person: ${wait.reason}`;
-      const detail = planned.delivery === 'dry-run' ? 'observe-only: not sent' : waits;
-      return ledger.record(command, { now, by: 'policy', detail });
-    }
-    return this.#send(command, planned.why, now);
+    if (delivery === 'send') return this.#send(command, planned.why, now);
+    if (delivery === 'dry-run') return ledger.record(command, { now, by: 'policy', detail: held });
+    command.containMs = containMs;
+    if (onTimeout !== 'expire') command.onTimeout = onTimeout;
+    return this.#propose({ ...command, ...(waitsFor && { waitsFor }) }, held, now);
   }
 
   #send(command: Command, why: string, now: number): Effect[] {
-    this.#recent.set(command.tenant, [...this.#issuedSince(command.tenant, now - MINUTE_MS), now]);
+    this.#rate.note(command.tenant, now);
     return this.#options.ledger.move(command, 'sent', { now, by: 'policy', detail: why });
+  }
+
+  #propose(command: Command, held: string, now: number): Effect[] {
+    if (command.waitsFor === 'cap') this.#capped.push({ command, reason: held });
+    return this.#options.ledger.record(command, { now, by: 'policy', detail: `waits for a person: ${held}` });
   }
 
   /** What waited because peers did the same goes out once the case rests on more than that. */
   #reconsider(issued: Command, planned: PlannedCommand, now: number): Effect[] {
-    if (issued.state !== 'proposed' || issued.waitsFor !== 'peers') return [];
+    if (!mayChange(issued)) return [];
     const { waitsFor: _, ...command } = issued;
-    if (planned.delivery === 'send') return this.#send(command, planned.why, now);
-    if (planned.wait?.for !== 'cap') return [];
-    const capped: Command = { ...command, waitsFor: 'cap' };
-    this.#capped.push({ command: capped, reason: planned.wait.reason });
-    return this.#options.ledger.record(capped, {
-      now,
-      by: 'policy',
-      detail: `waits for a person: ${planned.wait.reason}`,
-    });
+    const { delivery, held = '', waitsFor, containMs, why } = planned;
+    if (delivery === 'send') return this.#send({ ...command, expiresAt: now + containMs, issuedAt: now }, why, now);
+    if (waitsFor === undefined || waitsFor === 'peers') return [];
+    return this.#propose({ ...command, waitsFor }, held, now);
   }
+}
 
-  /** Times of a tenant's automatic commands after a moment, epoch ms. */
-  #issuedSince(tenant: string, since: number): number[] {
-    return (this.#recent.get(tenant) ?? []).filter((time) => time > since);
-  }
+function mayChange({ state, waitsFor }: Command): boolean {
+  return state === 'proposed' && waitsFor === 'peers';
+}
+
+/** The same incident never causes the same command twice. */
+function commandId(incident: Incident, action: CommandAction, { tool = '' }: { tool?: string }): string {
+  const subject = action === 'freeze-tool' ? tool : (incident.sessionId ?? '');
+  return stableId('cmd', incident.tenant, incident.id, action, subject);
+}
+
+/** Read by whoever decides about it, and by whoever is refused because of it. */
+function reasonOf({ title }: Incident, { why, held, waitsFor }: PlannedCommand): string {
+  return waitsFor === 'cool-down' ? `${title} (${why}; ${held})` : `${title} (${why})`;
 }

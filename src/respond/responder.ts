@@ -4,21 +4,21 @@ import type { Effect } from '../model/effect.js';
 import type { Incident } from '../model/incident.js';
 import type { Acknowledgement, OperatorOrder } from '../model/log-record.js';
 import type { CallObservation, ToolCallObservation } from '../model/observation.js';
-import type { BlastRadiusOptions, Reach } from './blast-radius.js';
+import type { ResponsePolicy, RespondSettings } from '../model/response-policy.js';
+import type { Reach } from './blast-radius.js';
 import { CommandLedger } from './command-ledger.js';
 import { Confirmations, type ContainmentTrouble } from './confirmations.js';
 import { GuardingGateways } from './guarding-gateways.js';
-import { PolicyCommands, type CappedCommand, type Circumstances, type PolicySettings } from './policy-commands.js';
+import { PolicyCommands, type CappedCommand, type Circumstances } from './policy-commands.js';
 import type { Obstacle, RestrictedCall } from './restrictions.js';
 
-export interface ResponderOptions extends PolicySettings, BlastRadiusOptions {
-  /** How long a containment lasts, ms. */
-  containmentMs: number;
-  /** How long gateways have to confirm each delivery, ms, and how often a command is given out. */
-  acknowledgeMs: number;
-  maxDeliveries: number;
-  /** How long a gateway through which an agent's calls went must confirm what is sent against it, ms. */
-  gatewayRecentMs: number;
+export interface ResponderOptions extends Pick<
+  RespondSettings,
+  'caps' | 'acknowledgeMs' | 'maxDeliveries' | 'gatewayRecentMs'
+> {
+  mode: 'observe' | 'act';
+  /** The response policy of an agent's class. */
+  policyOf: (agentId: string) => ResponsePolicy;
   /** Agents of a tenant that are known. */
   knownAgents: (tenant: string) => number;
   load: (key: string) => Uint8Array | undefined;
@@ -41,7 +41,7 @@ export class Responder {
     this.#options = options;
     const gateways = new GuardingGateways({ recentMs: options.gatewayRecentMs, load: options.load });
     const gatewaysOf: GuardingGateways['of'] = (...of) => gateways.of(...of);
-    const ledger = new CommandLedger({ ...options, gatewaysOf });
+    const ledger = new CommandLedger({ ...options.caps, gatewaysOf, load: options.load });
     const policy = new PolicyCommands({ ...options, ledger, reach: (tenant) => this.reach(tenant) });
     const climb: PolicyCommands['climb'] = (...from) => policy.climb(...from);
     this.#gateways = gateways;
@@ -62,7 +62,7 @@ export class Responder {
 
   /** Agents that may be contained at once whatever the size of the fleet. */
   get minContainedAgents(): number {
-    return this.#options.minContainedAgents;
+    return this.#options.caps.minContainedAgents;
   }
 
   /** The same as `reach`, with the tenant's agents counted in any case. */
@@ -106,7 +106,8 @@ export class Responder {
     const approved = this.#ledger.move(decided, 'approved', step);
     if (approved.length === 0) return [];
     // It lasts as long as it would have, counted from now.
-    const renewed = { ...decided, issuedAt: now, expiresAt: now + command.expiresAt - command.issuedAt };
+    const { containMs = command.expiresAt - command.issuedAt } = command;
+    const renewed = { ...decided, issuedAt: now, expiresAt: now + containMs };
     return [...approved, ...this.#ledger.move({ ...renewed, state: 'approved' }, 'sent', step)];
   }
 
@@ -174,7 +175,7 @@ export class Responder {
       agentId,
       reason,
       issuedAt: now,
-      expiresAt: now + (order.durationMs ?? this.#options.containmentMs),
+      expiresAt: now + (order.durationMs ?? this.#options.policyOf(agentId)[action].containMs),
       dryRun: false,
       state: 'proposed',
       acknowledgements: [],

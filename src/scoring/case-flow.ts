@@ -2,7 +2,7 @@ import type { Evidence } from '../correlate/correlator.js';
 import type { Comparable } from '../correlate/peer-comparison.js';
 import { timelineEntry } from '../correlate/timeline.js';
 import type { Incident, TimelineEntry } from '../model/incident.js';
-import { mainTool } from '../respond/policy.js';
+import type { Circumstances } from '../respond/policy-commands.js';
 import type { Overreach } from './overreach.js';
 import type { Turn } from './turn.js';
 
@@ -23,7 +23,7 @@ export class CaseFlow {
 
   /** Weighs what was found; opens or continues an incident, and does about it what policy says. */
   weigh({ call, ...evidence }: Unweighed) {
-    const { baselines, correlator, responder, peers, freezeWindowMs } = this.#turn.parts;
+    const { baselines, correlator, responder, peers } = this.#turn.parts;
     const { tenant, agentId } = evidence.subject;
     this.#turn.counters.signals += evidence.signals.length;
     this.#turn.emit(evidence.signals.map((value) => ({ type: 'signal', value })));
@@ -51,16 +51,9 @@ export class CaseFlow {
       this.#turn.counters.incidents++;
       this.#turn.parts.alarms.opened(incident, this.#turn.parts.classOf(agentId));
     }
-    const tool = mainTool(incident);
-    const sameToolSessions =
-      tool === undefined ? 0 : correlator.openSessionsOver(evidence.subject, tool, evidence.time - freezeWindowMs);
-    const priorIncidents = opened ? this.#priorIncidents(incident, evidence.time) : 0;
     const sharedBehaviour = shiftId === undefined ? undefined : correlator.incident(tenant, shiftId)?.title;
-    const effects = responder.onIncident(
-      incident,
-      { sameToolSessions, priorIncidents, sharedBehaviour },
-      this.#turn.now,
-    );
+    const circumstances = { ...this.#history(incident, evidence.time), sharedBehaviour };
+    const effects = responder.onIncident(incident, circumstances, this.#turn.now);
     const commandIds = effects.flatMap((effect) => (effect.type === 'command' ? [effect.value.id] : []));
     const linked = peers.settle(correlator.linkCommands(incident, commandIds), correlation, compared);
     this.#turn.emit([{ type: 'incident', value: linked }, ...effects]);
@@ -68,15 +61,19 @@ export class CaseFlow {
     return { ...correlation, incident: linked };
   }
 
-  /** Other incidents of the same agent, lately, that a person judged true or that were contained. */
-  #priorIncidents(incident: Incident, time: number): number {
-    const { correlator, responder, suspendWindowMs } = this.#turn.parts;
-    const others = correlator
-      .incidentsOf(incident.tenant, incident.agentId)
-      .filter(({ id, openedAt }) => id !== incident.id && openedAt >= time - suspendWindowMs);
-    return others.filter((one) =>
-      one.verdict === undefined ? responder.wasContained(one) : one.verdict === 'true-positive',
-    ).length;
+  /** What the agent did before. @param time event time, epoch ms */
+  #history(incident: Incident, time: number): Pick<Circumstances, 'toolSessions' | 'priorIncidents'> {
+    const { correlator, responder } = this.#turn.parts;
+    const { tenant, agentId } = incident;
+    return {
+      toolSessions: (tool, withinMs) => correlator.openSessionsOver({ tenant, agentId }, tool, time - withinMs),
+      priorIncidents: (withinMs) =>
+        correlator
+          .incidentsOf(tenant, agentId)
+          .filter(({ id, openedAt }) => id !== incident.id && openedAt >= time - withinMs)
+          .filter((one) => (one.verdict === undefined ? responder.wasContained(one) : one.verdict === 'true-positive'))
+          .length,
+    };
   }
 }
 

@@ -48,10 +48,6 @@ export interface ScoringParts {
   responder: Responder;
   clock: Clock;
   mode: 'observe' | 'act';
-  /** Event time within which misuse of one tool in several sessions counts together, ms. */
-  freezeWindowMs: number;
-  /** Event time within which true or contained incidents make an agent a repeat offender, ms. */
-  suspendWindowMs: number;
   /** Longest time between two checkpoints while there is work, ms. */
   checkpointMs: number;
   /** Most records between two checkpoints: so many are scored again after a crash. */

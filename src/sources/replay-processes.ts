@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { startService, type ChildService } from './child-service.js';
 import { learn, waitUntilScored } from './learn.js';
 import { packageRoot } from '../lib/package-root.js';
+import { COMMAND_ACTIONS } from '../model/command.js';
 import { ObserverClient, ReplayError } from './observer-client.js';
 import { writeOutcomes } from './outcomes-file.js';
 import { RecordedContent } from './recorded-content.js';
@@ -63,6 +64,8 @@ const SCORED_LIMIT_MS = 10 * 60_000;
 const COMMANDS_PER_MINUTE = 1_000_000;
 /** For the same reason a containment must not last for the rest of the recording: long enough for its session, ms. */
 const CONTAINMENT_MS = 2_000;
+/** Containments of one agent or tool before a person is asked: months of them pass in minutes. */
+const MAX_CONTAINMENTS = 1_000;
 
 /**
  * A whole replay with real processes: an observer with data and keys of its own in a temporary folder, the reference
@@ -171,16 +174,20 @@ async function prepareObserver(
   { enforce, speed, config: overrides, deadlineMs }: ReplayProcessesOptions,
 ): Promise<{ keys: Record<KeyName, string>; config: string }> {
   const keys = await writeKeys(dir);
+  const lasting = speed === 'max' ? { containMs: CONTAINMENT_MS } : {};
   const generated = {
     mode: enforce === 'none' ? 'observe' : 'act',
     respond: {
       // Recordings come from a handful of agents, and what took months passes in minutes: the cap would be all that shows.
-      maxCommandsPerMinute: COMMANDS_PER_MINUTE,
-      maxContainedShare: 1,
-      minContainedAgents: COMMANDS_PER_MINUTE,
+      caps: {
+        commandsPerMinute: COMMANDS_PER_MINUTE,
+        maxContainedShare: 1,
+        minContainedAgents: COMMANDS_PER_MINUTE,
+      },
+      coolDown: { containments: MAX_CONTAINMENTS },
+      ...Object.fromEntries(COMMAND_ACTIONS.map((action) => [action, { ...lasting }])),
       // A gateway that only subscribes holds nothing by itself: every incident must reach it as a command.
-      revokeFrom: enforce === 'subscribe' ? 'medium' : 'high',
-      ...(speed === 'max' ? { containmentMs: CONTAINMENT_MS } : {}),
+      'revoke-session': { ...lasting, severity: enforce === 'subscribe' ? 'medium' : 'high' },
     },
     ...(deadlineMs === undefined ? {} : { check: { deadlineMs } }),
   };

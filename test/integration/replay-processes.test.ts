@@ -127,7 +127,7 @@ describe('a replay with real processes', () => {
         mode: 'act',
         http: { port: 0 },
         detection: { falseAlarmBudget: 0.02 },
-        respond: { maxCommandsPerMinute: 1_000_000, neverAct: ['agent-x'] },
+        respond: { caps: { commandsPerMinute: 1_000_000 }, neverAct: ['agent-x'] },
         keys: [
           { id: 'agent-runtime', role: 'ingest', streams: ['reasoning'] },
           { id: 'gateway', role: 'gateway', streams: ['action'] },

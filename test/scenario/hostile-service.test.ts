@@ -23,7 +23,7 @@ const MIB = 1024 * 1024;
 const SETTINGS = {
   join: { outOfOrderMs: DAY_MS / 4, idleMs: DAY_MS, maxSessions: CAPS.maxSessions, maxWindows: CAPS.maxWindows },
   detection: { falseAlarmBudget: 0.05, maxAgents: CAPS.maxAgents },
-  respond: { maxCommandsPerMinute: 1_000_000 },
+  respond: { caps: { commandsPerMinute: 1_000_000 } },
 };
 
 describe('the whole service under hostile input', () => {

@@ -47,13 +47,15 @@ const SETTINGS = {
   // Nobody acknowledges here, and a squeezed fortnight is no flood of commands.
   respond: {
     acknowledgeMs: DAY_MS,
-    containmentMs: DAY_MS,
-    maxCommandsPerMinute: 1_000_000,
-    // Which of a handful of agents is contained first follows from the order of arrival, which two runs do not share.
-    maxContainedShare: 1,
-    minContainedAgents: 1_000,
-    revokeFrom: 'low',
-    freezeAfterSessions: 2,
+    caps: {
+      commandsPerMinute: 1_000_000,
+      // Which of a handful of agents is contained first follows from the order of arrival, which two runs do not share.
+      maxContainedShare: 1,
+      minContainedAgents: 1_000,
+    },
+    'freeze-tool': { toolSessions: 2, containMs: DAY_MS, proposalMs: DAY_MS },
+    'revoke-session': { severity: 'low', containMs: DAY_MS, proposalMs: DAY_MS },
+    'suspend-agent': { containMs: DAY_MS, proposalMs: DAY_MS },
   },
 };
 

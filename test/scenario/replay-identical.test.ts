@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest';
 import { loadConfig, type Config } from '../../src/config.js';
+import { overlayResponse } from '../../src/model/response-policy.js';
 import type { RawRecord } from '../../src/log/port.js';
 import type { EffectType, OutboxEntry } from '../../src/model/effect.js';
 import { openFedCore } from '../support/fed-core.js';
@@ -24,11 +25,13 @@ const CONFIG: Partial<Config> = {
   detection: { ...defaults.detection, falseAlarmBudget: 0.05 },
   respond: {
     ...defaults.respond,
-    containmentMs: 10 * MINUTE_MS,
+    ...overlayResponse(defaults.respond, {
+      'freeze-tool': { toolSessions: 2, containMs: 10 * MINUTE_MS, proposalMs: 10 * MINUTE_MS },
+      'revoke-session': { severity: 'low', containMs: 10 * MINUTE_MS, proposalMs: 10 * MINUTE_MS },
+      'suspend-agent': { containMs: 10 * MINUTE_MS, proposalMs: 10 * MINUTE_MS },
+    }),
     acknowledgeMs: MINUTE_MS,
-    maxCommandsPerMinute: 5,
-    revokeFrom: 'low',
-    freezeAfterSessions: 2,
+    caps: { ...defaults.respond.caps, commandsPerMinute: 5 },
   },
 };
 

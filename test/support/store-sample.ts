@@ -116,6 +116,10 @@ export function sampleEffects(n: number): Effect[] {
     acknowledgements: [{ gatewayId: 'gateway-1', effective: 'enforced', time: SAMPLE_TIME_MS }],
     issuedBy: 'parallax',
     waitsFor: 'cap',
+    containMs: 1,
+    onTimeout: 'escalate',
+    sentAt: SAMPLE_TIME_MS,
+    liftedAt: SAMPLE_TIME_MS,
   };
   const event: CommandEvent = {
     ...who,

@@ -136,6 +136,10 @@ export const STORED_FIELDS = {
     deliveredAt: true,
     blockedAt: true,
     bypassedBy: true,
+    containMs: true,
+    onTimeout: true,
+    sentAt: true,
+    liftedAt: true,
   } satisfies Fields<Command>,
   command_events: { ...COMMON, commandId: true, state: true, by: true, detail: true } satisfies Fields<CommandEvent>,
   restrictions: {

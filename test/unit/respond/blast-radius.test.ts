@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { BlastRadius } from '../../../src/respond/blast-radius.js';
-import { planResponse, type PolicyContext } from '../../../src/respond/policy.js';
-import { sampleCommand, sampleIncident } from '../../support/samples.js';
+import { sampleCommand } from '../../support/samples.js';
 
 function radius(): BlastRadius {
   return new BlastRadius({ maxContainedShare: 0.1, minContainedAgents: 3 });
@@ -38,51 +37,5 @@ describe('BlastRadius', () => {
     expect(asked).toBe(0);
     expect(subject.reach('default', known)).toEqual({ contained: 3, known: 50, maxContained: 5 });
     expect(subject.limit('default', 12).maxContained).toBe(3);
-  });
-});
-
-describe('the cap in the response policy', () => {
-  const CONTEXT: PolicyContext = {
-    mode: 'act',
-    neverAct: [],
-    commandsLastMinute: 0,
-    maxCommandsPerMinute: 20,
-    reach: { contained: 3, known: 40, maxContained: 4 },
-    isContained: false,
-    sharedBehaviour: undefined,
-    revokeFrom: 'high',
-    sameToolSessions: 0,
-    freezeAfterSessions: 3,
-    downgrade: 'off',
-    downgradeFrom: 'medium',
-    downgradeTo: 'approval',
-    suspend: 'off',
-    priorIncidents: 0,
-    suspendAfterIncidents: 3,
-  };
-  const plan = (change: Partial<PolicyContext>) => planResponse(sampleIncident(), { ...CONTEXT, ...change })[0];
-
-  it('sends below it and proposes at it, with the reason named', () => {
-    expect(plan({})).toMatchObject({ delivery: 'send' });
-    expect(plan({ reach: { contained: 4, known: 40, maxContained: 4 } })).toMatchObject({
-      delivery: 'propose',
-      wait: { for: 'cap', reason: 'blast-radius cap: 4 of 40 agents are contained already' },
-    });
-    expect(plan({ commandsLastMinute: 20 })).toMatchObject({
-      delivery: 'propose',
-      wait: { for: 'cap', reason: 'blast-radius cap: 20 commands were sent within a minute' },
-    });
-  });
-
-  it('does not stop what reaches nobody else', () => {
-    expect(plan({ reach: { contained: 4, known: 40, maxContained: 4 }, isContained: true })?.delivery).toBe('send');
-  });
-
-  it('proposes what rests on what peers do alike', () => {
-    expect(plan({ sharedBehaviour: 'all call audit_note' })).toMatchObject({
-      delivery: 'propose',
-      wait: { for: 'peers', reason: 'all call audit_note' },
-    });
-    expect(plan({ mode: 'observe', sharedBehaviour: 'all call audit_note' })?.delivery).toBe('dry-run');
   });
 });

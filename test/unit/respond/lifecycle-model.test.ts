@@ -14,6 +14,7 @@ import { decodeState } from '../../../src/lib/state-table.js';
 import type { ContainmentTrouble } from '../../../src/respond/confirmations.js';
 import { mayFollow } from '../../../src/respond/lifecycle.js';
 import { Responder } from '../../../src/respond/responder.js';
+import { circumstances, lasting, responderOptions } from '../../support/responses.js';
 import { sampleIncident } from '../../support/samples.js';
 
 const START = 10_000_000;
@@ -148,28 +149,22 @@ class Real {
   }
 
   #open(): Responder {
-    const responder = new Responder({
-      mode: 'act',
-      containmentMs: CONTAIN_MS,
-      acknowledgeMs: ACKNOWLEDGE_MS,
-      maxDeliveries: MAX_DELIVERIES,
-      gatewayRecentMs: RECENT_MS,
-      maxCommandsPerMinute: 1_000,
-      maxContainedShare: 1,
-      minContainedAgents: 100,
-      knownAgents: () => 100,
-      // Policy only proposes, so that people have something to decide about.
-      neverAct: ['*'],
-      revokeFrom: 'high',
-      freezeAfterSessions: 100,
-      downgrade: 'off',
-      downgradeFrom: 'medium',
-      downgradeTo: 'approval',
-      // The ladder is not climbed here: it would make commands that the model knows nothing of.
-      suspend: 'off',
-      suspendAfterIncidents: 3,
-      load: (key) => this.stored.get(key),
-    });
+    const responder = new Responder(
+      responderOptions({
+        acknowledgeMs: ACKNOWLEDGE_MS,
+        maxDeliveries: MAX_DELIVERIES,
+        gatewayRecentMs: RECENT_MS,
+        caps: { commandsPerMinute: 1_000 },
+        response: {
+          ...lasting(CONTAIN_MS),
+          // Policy only proposes, so that people have something to decide about.
+          neverAct: ['*'],
+          // The ladder is not climbed here: it would make commands that the model knows nothing of.
+          'suspend-agent': { mode: 'off', containMs: CONTAIN_MS },
+        },
+        load: (key) => this.stored.get(key),
+      }),
+    );
     const held = [...this.stored].filter(([key]) => key.startsWith('command/'));
     responder.restore(held.map(([, value]) => decodeState(value) as Command));
     return responder;
@@ -204,9 +199,8 @@ class Propose implements Step {
   check = () => true;
   run(model: Model, real: Real): void {
     const incident = sampleIncident({ id: `inc_${this.n}`, sessionId: `s${this.n}`, severity: 'high' });
-    const facts = { sameToolSessions: 0, priorIncidents: 0 };
     const { now } = model;
-    const effects = real.take((responder) => responder.onIncident(incident, facts, now));
+    const effects = real.take((responder) => responder.onIncident(incident, circumstances(0), now));
     for (const { id, expiresAt } of commandsOf(effects)) {
       model.sent(id);
       const proposed = model.commands.get(id);

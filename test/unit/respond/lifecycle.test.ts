@@ -13,6 +13,7 @@ import type { ToolCallObservation } from '../../../src/model/observation.js';
 import { decodeState } from '../../../src/lib/state-table.js';
 import { mayFollow } from '../../../src/respond/lifecycle.js';
 import { Responder } from '../../../src/respond/responder.js';
+import { circumstances, responderOptions } from '../../support/responses.js';
 import { sampleIncident } from '../../support/samples.js';
 
 const START = 10_000_000;
@@ -92,7 +93,7 @@ class World {
       case 'incident': {
         const { n, severity, priors, sameTool } = step;
         const incident = sampleIncident({ id: `inc_${n}`, sessionId: `s${n}`, severity });
-        return this.#responder.onIncident(incident, { sameToolSessions: sameTool, priorIncidents: priors }, now);
+        return this.#responder.onIncident(incident, circumstances(sameTool, priors), now);
       }
       case 'contain': {
         const { action, by, durationMs } = step;
@@ -191,26 +192,19 @@ class World {
   }
 
   #open(): Responder {
-    return new Responder({
-      mode: 'act',
-      containmentMs: 60_000,
-      acknowledgeMs: 5_000,
-      maxDeliveries: 2,
-      gatewayRecentMs: 60_000,
-      maxCommandsPerMinute: 3,
-      maxContainedShare: 1,
-      minContainedAgents: 100,
-      knownAgents: () => 100,
-      neverAct: [],
-      revokeFrom: 'high',
-      freezeAfterSessions: 3,
-      downgrade: 'propose',
-      downgradeFrom: 'medium',
-      downgradeTo: 'approval',
-      suspend: 'act',
-      suspendAfterIncidents: 3,
-      load: (key) => this.stored.get(key),
-    });
+    const rung = { containMs: 60_000, proposalMs: 60_000 };
+    return new Responder(
+      responderOptions({
+        caps: { commandsPerMinute: 3 },
+        response: {
+          'downgrade-posture': { ...rung, mode: 'propose' },
+          'freeze-tool': { ...rung, toolSessions: 3 },
+          'revoke-session': rung,
+          'suspend-agent': { ...rung, mode: 'act', priorIncidents: 3 },
+        },
+        load: (key) => this.stored.get(key),
+      }),
+    );
   }
 }
 

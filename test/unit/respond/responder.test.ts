@@ -3,38 +3,19 @@ import type { Command, Restriction } from '../../../src/model/command.js';
 import type { Effect } from '../../../src/model/effect.js';
 import type { AttemptObservation, ToolCallObservation } from '../../../src/model/observation.js';
 import type { RestrictedCall } from '../../../src/respond/restrictions.js';
-import { Responder, type ResponderOptions } from '../../../src/respond/responder.js';
+import { overlayResponse, STANDARD_RESPONSE, type ResponseOverride } from '../../../src/model/response-policy.js';
+import { Responder } from '../../../src/respond/responder.js';
 import { decodeState } from '../../../src/lib/state-table.js';
+import { circumstances, lasting, responderOptions } from '../../support/responses.js';
 import { sampleIncident, sampleSignal } from '../../support/samples.js';
 
 const NOW = 10_000_000;
 
-function responder(change: Partial<ResponderOptions> = {}): Responder {
-  return new Responder({
-    mode: 'act',
-    containmentMs: 60_000,
-    acknowledgeMs: 5_000,
-    maxDeliveries: 2,
-    gatewayRecentMs: 60_000,
-    maxCommandsPerMinute: 20,
-    maxContainedShare: 1,
-    minContainedAgents: 100,
-    knownAgents: () => 100,
-    neverAct: [],
-    revokeFrom: 'high',
-    freezeAfterSessions: 3,
-    downgrade: 'off',
-    downgradeFrom: 'medium',
-    downgradeTo: 'approval',
-    suspend: 'propose',
-    suspendAfterIncidents: 3,
-    load: () => undefined,
-    ...change,
-  });
-}
-
-function counts(sameToolSessions: number, priorIncidents = 0) {
-  return { sameToolSessions, priorIncidents };
+function responder({ response = {}, ...change }: Parameters<typeof responderOptions>[0] = {}): Responder {
+  const rungs = { ...lasting(60_000) };
+  rungs['freeze-tool'] = { ...rungs['freeze-tool'], toolSessions: 3 };
+  const policy = overlayResponse(overlayResponse(STANDARD_RESPONSE, rungs), response);
+  return new Responder({ ...responderOptions(change), policyOf: () => policy });
 }
 
 function callOf(tool: string, effect: RestrictedCall['effect'] = 'write', sessionId = 's1'): RestrictedCall {
@@ -74,17 +55,17 @@ function restrictions(effects: Effect[]): Restriction[] {
 describe('Responder', () => {
   it('revokes the session of an incident with two independent emitters, once', () => {
     const subject = responder();
-    const first = subject.onIncident(sampleIncident(), counts(1), NOW);
+    const first = subject.onIncident(sampleIncident(), circumstances(1), NOW);
     expect(commands(first)).toMatchObject([
       { action: 'revoke-session', sessionId: 's1', state: 'sent', dryRun: false },
     ]);
     expect(restrictions(first)).toMatchObject([{ agentId: 'agent-a', revokedSessions: [{ sessionId: 's1' }] }]);
     expect(subject.restrictionOn('default', 'agent-a', callOf('anything'), NOW)).toBeDefined();
-    expect(subject.onIncident(sampleIncident({ riskNats: 9 }), counts(1), NOW + 1)).toEqual([]);
+    expect(subject.onIncident(sampleIncident({ riskNats: 9 }), circumstances(1), NOW + 1)).toEqual([]);
   });
 
   it('only proposes when all evidence comes from one hand', () => {
-    const effects = responder().onIncident(sampleIncident({ emitters: ['gateway-1'] }), counts(1), NOW);
+    const effects = responder().onIncident(sampleIncident({ emitters: ['gateway-1'] }), circumstances(1), NOW);
     expect(commands(effects)).toMatchObject([{ state: 'proposed', dryRun: false }]);
     expect(restrictions(effects)).toEqual([]);
   });
@@ -92,7 +73,7 @@ describe('Responder', () => {
   it('acts on a broken invariant even from one emitter', () => {
     const effects = responder().onIncident(
       sampleIncident({ emitters: ['gateway-1'], violation: true }),
-      counts(1),
+      circumstances(1),
       NOW,
     );
     expect(commands(effects)).toMatchObject([{ state: 'sent' }]);
@@ -100,50 +81,54 @@ describe('Responder', () => {
 
   it('restricts nobody in observe-only and leaves a dry run behind', () => {
     const subject = responder({ mode: 'observe' });
-    const effects = subject.onIncident(sampleIncident(), counts(1), NOW);
+    const effects = subject.onIncident(sampleIncident(), circumstances(1), NOW);
     expect(commands(effects)).toMatchObject([{ state: 'proposed', dryRun: true }]);
     expect(subject.restrictionOn('default', 'agent-a', callOf('send_money'), NOW)).toBeUndefined();
   });
 
   it('never acts on a listed agent', () => {
-    const effects = responder({ neverAct: ['agent-*'] }).onIncident(sampleIncident(), counts(1), NOW);
+    const effects = responder({ response: { neverAct: ['agent-*'] } }).onIncident(
+      sampleIncident(),
+      circumstances(1),
+      NOW,
+    );
     expect(commands(effects)).toMatchObject([{ state: 'proposed' }]);
   });
 
   it('leaves a milder incident to holding', () => {
-    expect(responder().onIncident(sampleIncident({ severity: 'medium' }), counts(1), NOW)).toEqual([]);
+    expect(responder().onIncident(sampleIncident({ severity: 'medium' }), circumstances(1), NOW)).toEqual([]);
   });
 
   it('freezes a tool that was misused in several sessions, not before', () => {
-    expect(commands(responder().onIncident(sampleIncident(), counts(2), NOW))).toMatchObject([
+    expect(commands(responder().onIncident(sampleIncident(), circumstances(2), NOW))).toMatchObject([
       { action: 'revoke-session' },
     ]);
-    const effects = responder().onIncident(sampleIncident(), counts(3), NOW);
+    const effects = responder().onIncident(sampleIncident(), circumstances(3), NOW);
     expect(commands(effects).map((c) => [c.action, c.tool])).toContainEqual(['freeze-tool', 'send_money']);
   });
 
   it('freezes no tool that only a detector in shadow has seen', () => {
     const incident = sampleIncident({ signals: [sampleSignal({ shadow: true })] });
-    expect(commands(responder().onIncident(incident, counts(9), NOW)).map(({ action }) => action)).toEqual([
+    expect(commands(responder().onIncident(incident, circumstances(9), NOW)).map(({ action }) => action)).toEqual([
       'revoke-session',
     ]);
   });
 
   it('waits for a person above the blast-radius cap, and acts again a minute later', () => {
-    const subject = responder({ maxCommandsPerMinute: 3 });
+    const subject = responder({ caps: { commandsPerMinute: 3 } });
     const states = Array.from({ length: 5 }, (_, i) =>
-      commands(subject.onIncident(sampleIncident({ id: `inc_${i}`, sessionId: `s${i}` }), counts(1), NOW)).map(
+      commands(subject.onIncident(sampleIncident({ id: `inc_${i}`, sessionId: `s${i}` }), circumstances(1), NOW)).map(
         (c) => c.state,
       ),
     );
     expect(states.flat()).toEqual(['sent', 'sent', 'sent', 'proposed', 'proposed']);
-    const later = subject.onIncident(sampleIncident({ id: 'inc_9', sessionId: 's9' }), counts(1), NOW + 60_001);
+    const later = subject.onIncident(sampleIncident({ id: 'inc_9', sessionId: 's9' }), circumstances(1), NOW + 60_001);
     expect(commands(later)).toMatchObject([{ state: 'sent' }]);
   });
 
   it('lifts everything when the time is up', () => {
     const subject = responder();
-    subject.onIncident(sampleIncident(), counts(1), NOW);
+    subject.onIncident(sampleIncident(), circumstances(1), NOW);
     const effects = subject.onTime(NOW + 60_000);
     expect(commands(effects)).toMatchObject([{ state: 'expired' }]);
     expect(restrictions(effects)).toMatchObject([{ revokedSessions: [] }]);
@@ -152,7 +137,7 @@ describe('Responder', () => {
 
   it('says so when no gateway confirms, and takes a late confirmation', () => {
     const subject = responder();
-    const [command] = commands(subject.onIncident(sampleIncident(), counts(1), NOW));
+    const [command] = commands(subject.onIncident(sampleIncident(), circumstances(1), NOW));
     const again = subject.onTime(NOW + 5_000);
     expect(commands(again)).toMatchObject([{ id: command?.id, state: 'sent', deliveries: 2 }]);
     expect(restrictions(again)).toEqual([]);
@@ -179,7 +164,7 @@ describe('Responder', () => {
     for (const principalId of ['gw-1', 'gw-2']) subject.noteCall(attemptOf({ principalId }), NOW - 30_000);
     subject.noteCall(attemptOf({ principalId: 'gw-3', agentId: 'agent-b' }), NOW);
     subject.noteCall(attemptOf({ principalId: 'gw-gone' }), NOW - 60_000);
-    const [command] = commands(subject.onIncident(sampleIncident(), counts(1), NOW));
+    const [command] = commands(subject.onIncident(sampleIncident(), circumstances(1), NOW));
     expect(command).toMatchObject({ state: 'sent', awaits: ['gw-1', 'gw-2'] });
     const ack = { time: 1, tenant: 'default', commandId: command?.id ?? '', effective: 'enforced' } as const;
     expect(commands(subject.onAcknowledgement({ ...ack, gatewayId: 'gw-1' }, NOW))).toMatchObject([{ state: 'sent' }]);
@@ -189,28 +174,33 @@ describe('Responder', () => {
   });
 
   it('suspends where policy may and a revocation is not confirmed, and never because of what a person ordered', () => {
-    const climbed = (order: boolean) => {
-      const subject = responder({ suspend: 'act', maxDeliveries: 1 });
+    const climbed = (order: boolean, response: ResponseOverride = {}) => {
+      const subject = responder({
+        response: { ...response, 'suspend-agent': { mode: 'act', ...response['suspend-agent'] } },
+        maxDeliveries: 1,
+      });
       if (order) {
         const said = { time: 1, tenant: 'default', agentId: 'agent-a', sessionId: 's1', by: 'ann', reason: 'odd' };
         subject.onOrder({ ...said, order: 'contain', action: 'revoke-session' }, NOW);
-      } else subject.onIncident(sampleIncident(), counts(1), NOW);
+      } else subject.onIncident(sampleIncident(), circumstances(1), NOW);
       return commands(subject.onTime(NOW + 5_000)).map(({ action, state }) => [action, state]);
     };
     expect(climbed(false)).toEqual([
       ['revoke-session', 'failed'],
       ['suspend-agent', 'sent'],
     ]);
-    expect(climbed(true)).toEqual([
-      ['revoke-session', 'failed'],
-      ['suspend-agent', 'proposed'],
-    ]);
+    for (const asked of [climbed(true), climbed(false, { 'suspend-agent': { neverAct: ['agent-a'] } })]) {
+      expect(asked).toEqual([
+        ['revoke-session', 'failed'],
+        ['suspend-agent', 'proposed'],
+      ]);
+    }
   });
 
   it('believes a gateway no longer that executed what it had confirmed, until it is seen to refuse', () => {
     const subject = responder();
     subject.noteCall(attemptOf({ principalId: 'gw' }), NOW);
-    const [command] = commands(subject.onIncident(sampleIncident(), counts(1), NOW));
+    const [command] = commands(subject.onIncident(sampleIncident(), circumstances(1), NOW));
     const commandId = command?.id ?? '';
     const ack = { time: 1, tenant: 'default', commandId, gatewayId: 'gw', effective: 'enforced' } as const;
     subject.onAcknowledgement(ack, NOW);
@@ -228,7 +218,7 @@ describe('Responder', () => {
 
   it('ignores a confirmation of another tenant or of an unknown command', () => {
     const subject = responder();
-    const [command] = commands(subject.onIncident(sampleIncident(), counts(1), NOW));
+    const [command] = commands(subject.onIncident(sampleIncident(), circumstances(1), NOW));
     const base = { time: 1, gatewayId: 'gw', effective: 'enforced' } as const;
     expect(subject.onAcknowledgement({ ...base, tenant: 'other', commandId: command?.id ?? '' }, NOW)).toEqual([]);
     expect(subject.onAcknowledgement({ ...base, tenant: 'default', commandId: 'cmd_none' }, NOW)).toEqual([]);
@@ -236,7 +226,7 @@ describe('Responder', () => {
 
   it('calls a command enforced after the first refused call that names it', () => {
     const subject = responder();
-    const [command] = commands(subject.onIncident(sampleIncident(), counts(1), NOW));
+    const [command] = commands(subject.onIncident(sampleIncident(), circumstances(1), NOW));
     const call: ToolCallObservation = {
       id: 'o',
       schemaVersion: 1,
@@ -262,7 +252,7 @@ describe('Responder', () => {
 
   it('lifts by hand, and a lifted command stays lifted', () => {
     const subject = responder();
-    const [command] = commands(subject.onIncident(sampleIncident(), counts(1), NOW));
+    const [command] = commands(subject.onIncident(sampleIncident(), circumstances(1), NOW));
     const order = {
       time: 1,
       tenant: 'default',
@@ -278,14 +268,14 @@ describe('Responder', () => {
 
   it('goes on after a restart from what it handed over', () => {
     const before = responder();
-    const [command] = commands(before.onIncident(sampleIncident({ signals: [sampleSignal()] }), counts(1), NOW));
+    const [command] = commands(before.onIncident(sampleIncident({ signals: [sampleSignal()] }), circumstances(1), NOW));
     const puts: { key: string; value: Uint8Array }[] = [];
     before.drain(puts, []);
     const held = new Map(puts.map((p) => [p.key, p.value]));
     const after = responder({ load: (key) => held.get(key) });
     after.restore(puts.filter((p) => p.key.startsWith('command/')).map((p) => decodeState(p.value) as Command));
     expect(after.restrictionOn('default', 'agent-a', callOf('x'), NOW)?.commandId).toBe(command?.id);
-    expect(after.onIncident(sampleIncident(), counts(1), NOW)).toEqual([]);
+    expect(after.onIncident(sampleIncident(), circumstances(1), NOW)).toEqual([]);
     expect(commands(after.onTime(NOW + 60_000))).toMatchObject([{ id: command?.id, state: 'expired' }]);
   });
 
@@ -295,7 +285,7 @@ describe('Responder', () => {
       const held = new Map<string, Uint8Array>();
       const load = (key: string) => held.get(key);
       let subject = responder({ load });
-      const issued = incidents.flatMap((incident) => commands(subject.onIncident(incident, counts(1), NOW)));
+      const issued = incidents.flatMap((incident) => commands(subject.onIncident(incident, circumstances(1), NOW)));
       if (restart) {
         const puts: { key: string; value: Uint8Array }[] = [];
         subject.drain(puts, []);
@@ -312,8 +302,8 @@ describe('Responder', () => {
   it('remembers over a restart what was sent in the last minute, taken back or not', () => {
     const held = new Map<string, Uint8Array>();
     const load = (key: string) => held.get(key);
-    const before = responder({ load, maxCommandsPerMinute: 1 });
-    const [sent] = commands(before.onIncident(sampleIncident(), counts(1), NOW));
+    const before = responder({ load, caps: { commandsPerMinute: 1 } });
+    const [sent] = commands(before.onIncident(sampleIncident(), circumstances(1), NOW));
     const lift = {
       time: NOW,
       tenant: 'default',
@@ -327,22 +317,24 @@ describe('Responder', () => {
     const puts: { key: string; value: Uint8Array }[] = [];
     before.drain(puts, []);
     for (const { key, value } of puts) held.set(key, value);
-    const after = responder({ load, maxCommandsPerMinute: 1 });
+    const after = responder({ load, caps: { commandsPerMinute: 1 } });
     after.restore(undone);
     const next = sampleIncident({ id: 'inc_2', sessionId: 's2' });
-    expect(commands(after.onIncident(next, counts(1), NOW + 1_000))).toMatchObject([{ state: 'proposed' }]);
+    expect(commands(after.onIncident(next, circumstances(1), NOW + 1_000))).toMatchObject([{ state: 'proposed' }]);
   });
 
   it('proposes to suspend a repeat offender, once, and suspends it when a person approves', () => {
     const subject = responder();
-    expect(commands(subject.onIncident(sampleIncident(), counts(1, 2), NOW)).map((c) => c.action)).not.toContain(
+    expect(commands(subject.onIncident(sampleIncident(), circumstances(1, 2), NOW)).map((c) => c.action)).not.toContain(
       'suspend-agent',
     );
     const third = sampleIncident({ id: 'inc_3', sessionId: 's3' });
-    const proposed = commands(subject.onIncident(third, counts(1, 3), NOW)).find((c) => c.action === 'suspend-agent');
+    const proposed = commands(subject.onIncident(third, circumstances(1, 3), NOW)).find(
+      (c) => c.action === 'suspend-agent',
+    );
     expect(proposed).toMatchObject({ state: 'proposed', reason: expect.stringContaining('repeat offender') });
     const fourth = sampleIncident({ id: 'inc_4', sessionId: 's4', severity: 'medium' });
-    expect(subject.onIncident(fourth, counts(1, 4), NOW)).toEqual([]);
+    expect(subject.onIncident(fourth, circumstances(1, 4), NOW)).toEqual([]);
     const said = { time: 1, tenant: 'default', commandId: proposed?.id ?? '', by: 'ann', reason: 'enough' };
     const effects = subject.onOrder({ ...said, order: 'approve' }, NOW + 30_000);
     expect(commands(effects)).toMatchObject([
@@ -355,29 +347,33 @@ describe('Responder', () => {
   });
 
   it('suspends a repeat offender by itself only where it is told to', () => {
-    const subject = responder({ suspend: 'act', suspendAfterIncidents: 1 });
-    const effects = subject.onIncident(sampleIncident({ severity: 'low' }), counts(1, 1), NOW);
+    const subject = responder({ response: { 'suspend-agent': { mode: 'act', priorIncidents: 1 } } });
+    const effects = subject.onIncident(sampleIncident({ severity: 'low' }), circumstances(1, 1), NOW);
     expect(commands(effects)).toMatchObject([{ action: 'suspend-agent', state: 'sent' }]);
-    expect(responder({ suspend: 'off' }).onIncident(sampleIncident({ severity: 'low' }), counts(1, 9), NOW)).toEqual(
-      [],
-    );
+    expect(
+      responder({ response: { 'suspend-agent': { mode: 'off' } } }).onIncident(
+        sampleIncident({ severity: 'low' }),
+        circumstances(1, 9),
+        NOW,
+      ),
+    ).toEqual([]);
   });
 
   it('downgrades from the configured severity on, to the configured posture, one at a time', () => {
-    const subject = responder({ downgrade: 'act', downgradeTo: 'read-only' });
+    const subject = responder({ response: { 'downgrade-posture': { mode: 'act', posture: 'read-only' } } });
     const medium = sampleIncident({ severity: 'medium' });
-    expect(commands(subject.onIncident(medium, counts(1), NOW))).toMatchObject([
+    expect(commands(subject.onIncident(medium, circumstances(1), NOW))).toMatchObject([
       { action: 'downgrade-posture', posture: 'read-only', state: 'sent' },
     ]);
-    expect(subject.onIncident({ ...medium, id: 'inc_2' }, counts(1), NOW)).toEqual([]);
+    expect(subject.onIncident({ ...medium, id: 'inc_2' }, circumstances(1), NOW)).toEqual([]);
     subject.onTime(NOW + 60_000);
-    expect(commands(subject.onIncident({ ...medium, id: 'inc_3' }, counts(1), NOW + 60_000))).toHaveLength(1);
+    expect(commands(subject.onIncident({ ...medium, id: 'inc_3' }, circumstances(1), NOW + 60_000))).toHaveLength(1);
   });
 
   it('lets nobody decide about what they proposed themselves, twice, too late, or about a dry run', () => {
-    const proposal = (change: Partial<ResponderOptions> = {}) => {
-      const subject = responder({ neverAct: ['*'], ...change });
-      const [command] = commands(subject.onIncident(sampleIncident(), counts(1), NOW));
+    const proposal = (change: Parameters<typeof responderOptions>[0] = {}) => {
+      const subject = responder({ response: { neverAct: ['*'] }, ...change });
+      const [command] = commands(subject.onIncident(sampleIncident(), circumstances(1), NOW));
       const said = { time: 1, tenant: 'default', commandId: command?.id ?? '', by: 'ann', reason: 'seen' };
       return { subject, said };
     };
@@ -399,7 +395,7 @@ describe('Responder', () => {
 
   it('takes a call for a bypass only when a gateway confirmed the command a moment before', () => {
     const subject = responder();
-    const [command] = commands(subject.onIncident(sampleIncident(), counts(1), NOW));
+    const [command] = commands(subject.onIncident(sampleIncident(), circumstances(1), NOW));
     const obstacle = subject.restrictionOn('default', 'agent-a', callOf('x'), NOW);
     if (obstacle === undefined || command === undefined) throw new Error('nothing is restricted');
     expect(subject.isConfirmed('default', obstacle, NOW + 4_000)).toBe(false);
