@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { UsageError, type CliCommand, type Console } from './cli/command.js';
 import { baselines } from './cli/baselines.js';
@@ -11,6 +9,7 @@ import { demo } from './cli/demo.js';
 import { detectors } from './cli/detectors.js';
 import { discovery } from './cli/discovery.js';
 import { evaluate } from './cli/evaluate.js';
+import { gateway } from './cli/gateway.js';
 import { lift } from './cli/lift.js';
 import { notify } from './cli/notify.js';
 import { replay } from './cli/replay.js';
@@ -19,10 +18,11 @@ import { serve } from './cli/serve.js';
 import { ConfigError } from './config.js';
 import { DetectorError } from './detect/loader.js';
 import { LibraryError } from './governance/library-loader.js';
-import { packageRoot } from './lib/package-root.js';
+import { packageVersion } from './lib/package-root.js';
 
 const COMMANDS: readonly CliCommand[] = [
   serve,
+  gateway,
   demo,
   replay,
   evaluate,
@@ -70,7 +70,7 @@ export async function main(args: string[]): Promise<number> {
     return word === undefined ? 2 : 0;
   }
   if (word === '--version') {
-    terminal.out(`${version()}\n`);
+    terminal.out(`${packageVersion()}\n`);
     return 0;
   }
   const command = COMMANDS.find(({ name }) => name === word);
@@ -138,17 +138,11 @@ function explain(error: unknown, terminal: Console): number {
 function overview(): string {
   const width = Math.max(...COMMANDS.map(({ name }) => name.length));
   const lines = COMMANDS.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`);
-  return `Parallax ${version()}: an independent observer for AI agents.\n\n  parallax COMMAND [options]\n\n${lines.join('\n')}\n\n"parallax COMMAND --help" says more.\n`;
+  return `Parallax ${packageVersion()}: an independent observer for AI agents.\n\n  parallax COMMAND [options]\n\n${lines.join('\n')}\n\n"parallax COMMAND --help" says more.\n`;
 }
 
 function help(command: CliCommand): string {
   const width = Math.max(9, ...Object.keys(command.help).map((name) => name.length));
   const lines = Object.entries(command.help).map(([name, text]) => `  --${name.padEnd(width)} ${text}`);
   return `parallax ${command.name} ${command.usage}\n\n${command.summary}\n\n${lines.join('\n')}\n`;
-}
-
-function version(): string {
-  const text = readFileSync(join(packageRoot(), 'package.json'), 'utf8');
-  const match = /"version": "([^"]+)"/.exec(text);
-  return match?.[1] ?? 'unknown';
 }

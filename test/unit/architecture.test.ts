@@ -18,6 +18,7 @@ const RESERVED: Record<string, (file: string) => boolean> = {
   nodemailer: (file) => file.startsWith('notify/'),
   chdb: (file) => file.startsWith('store/'),
   lmdb: (file) => file.startsWith('log/'),
+  '@modelcontextprotocol/sdk': (file) => file.startsWith('gateway/mcp/'),
   hono: (file) => ['api/', 'console/', 'gateway/reference/'].some((folder) => file.startsWith(folder)),
   '@hono/node-server': (file) => file.startsWith('api/') || file.startsWith('gateway/reference/'),
 };
