@@ -8,6 +8,7 @@ import type { LibraryLook, McpGatewayEvent, Report } from '../gateway/mcp/port.j
 import { ClientKeys, observerKey } from '../gateway/mcp/secrets.js';
 import { loadMcpSettings, type McpSettings } from '../gateway/mcp/settings.js';
 import { serveStdio } from '../gateway/mcp/stdio.js';
+import { openTransports } from '../gateway/mcp/transport.js';
 import { loadLibrary } from '../governance/library-loader.js';
 import { systemClock } from '../lib/clock.js';
 import { packageVersion } from '../lib/package-root.js';
@@ -46,7 +47,7 @@ export const gateway: CliCommand = {
       settings,
       kit,
       library: libraryOf(settings),
-      env: context.env,
+      servers: openTransports(settings, context.env),
       version: packageVersion(),
       acceptChanges: context.values['accept-changes'] === true,
       clock: systemClock,
@@ -113,7 +114,9 @@ async function overHttp(
     clock: systemClock,
     report,
   });
-  await server.listen();
+  await server.listen().catch((fault: unknown) => {
+    throw new UsageError(`--listen: cannot listen there (${String(fault)}); choose another address or port`);
+  });
   mcp.start();
   context.console.out(`${JSON.stringify({ event: 'listening', url: server.url })}\n`);
   return { ended: new Promise(() => {}), close: () => server.close() };

@@ -34,7 +34,12 @@ export interface ProxySetup {
 /** Writes a gateway's configuration into a folder of its own. */
 export function prepareProxy(
   directory: string,
-  { observerUrl, observerKey, env = {}, ...settings }: Record<string, unknown> & {
+  {
+    observerUrl,
+    observerKey,
+    env = {},
+    ...settings
+  }: Record<string, unknown> & {
     observerUrl: string;
     observerKey: string;
     env?: Record<string, string>;
@@ -145,7 +150,10 @@ export async function callTool(
   const result = await client.callTool({ name, arguments: args });
   // Tasks aside, which nobody here asks for, it is this.
   const { content, isError } = result as CallToolResult;
-  return { isError: isError === true, text: content.map((block) => (block.type === 'text' ? block.text : '')).join('\n') };
+  return {
+    isError: isError === true,
+    text: content.map((block) => (block.type === 'text' ? block.text : '')).join('\n'),
+  };
 }
 
 function newClient(): Client {

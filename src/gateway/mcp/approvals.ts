@@ -12,6 +12,8 @@ export interface HeldCall {
 
 export type HoldOutcome =
   | { decided: 'approved' | 'refused'; by: string; approvalId?: string; reason?: string }
+  /** The observer itself says no by now. */
+  | { decided: 'denied'; decision: GatewayDecision; approvalId?: string }
   | { decided: 'timeout'; approvalId?: string };
 
 /** Where people decide about held calls. */

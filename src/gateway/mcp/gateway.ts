@@ -10,7 +10,7 @@ import type { LibraryLook, ListKind, Report } from './port.js';
 import { ToolRules } from './rules.js';
 import { McpSession } from './session.js';
 import type { McpSettings } from './settings.js';
-import { transportTo } from './transport.js';
+import type { OpenTransport } from './transport.js';
 import { Upstream } from './upstream.js';
 
 export interface McpGatewayOptions {
@@ -20,8 +20,8 @@ export interface McpGatewayOptions {
   library?: LibraryLook;
   /** Where people decide; without one the observer is asked again and again. */
   desk?: ApprovalDesk;
-  /** Where the named variables of the settings are looked up. */
-  env: NodeJS.ProcessEnv;
+  /** How the servers are reached, by name, in the order of the configuration. */
+  servers: ReadonlyMap<string, OpenTransport>;
   /** Shown to clients and servers. */
   version: string;
   /** Takes changed definitions of tools as right. */
@@ -56,33 +56,36 @@ export class McpGateway {
   readonly #sessions = new Set<McpSession>();
   #ready: Promise<unknown> = Promise.resolve();
 
-  /** @throws ConfigError where a named variable is not set; Error where the state cannot be read */
+  /** @throws Error where the remembered definitions cannot be read */
   constructor(options: McpGatewayOptions) {
     this.#options = options;
-    const { settings, kit, report, clock, elapsedMs, random, env, version } = options;
-    const { timeouts, limits, rules, servers } = settings;
+    const { settings, kit, report, clock, elapsedMs, random, version } = options;
+    const { timeouts, limits, rules } = settings;
     this.#catalog = new Catalog({ toolNameChars: limits.toolNameChars, report });
     this.#definitions = new DefinitionBook({ stateDir: settings.stateDir, changed: settings.changedTools, report });
     this.#rules = new ToolRules(rules.default, rules.tools);
     const desk = options.desk ?? askingDesk({ kit, clock, pollMs: timeouts.approvalPollMs });
+    const distrusted = Object.entries(settings.servers).flatMap(([name, { annotations }]) =>
+      annotations === 'ignore' ? [name] : [],
+    );
     this.#calls = new Calls({
       kit,
       guard: new Guard({ kit, desk, approvalMs: timeouts.approvalMs }),
       rules: this.#rules,
       definitions: this.#definitions,
       library: options.library ?? (() => ({})),
-      distrusted: new Set(Object.entries(servers).flatMap(([name, s]) => (s.annotations === 'ignore' ? [name] : []))),
+      distrusted: new Set(distrusted),
       argumentChars: limits.argumentChars,
       callMs: timeouts.callMs,
       clock,
       elapsedMs,
       report,
     });
-    this.#upstreams = Object.entries(servers).map(
-      ([name, server]) =>
+    this.#upstreams = [...options.servers].map(
+      ([name, open]) =>
         new Upstream({
           name,
-          open: transportTo(name, server, { env, messageBytes: limits.messageBytes }),
+          open,
           version,
           startMs: timeouts.startMs,
           backoff: { baseMs: timeouts.restartBaseMs, maxMs: timeouts.restartMaxMs, random },

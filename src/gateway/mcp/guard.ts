@@ -84,6 +84,10 @@ export class Guard {
       ...(outcome.approvalId === undefined ? {} : { approvalId: outcome.approvalId }),
     };
     const incident = decision?.incidentId === undefined ? {} : { incidentId: decision.incidentId };
+    // While a person thought about one call, the whole session may have been revoked.
+    const restricted = kit.restrictionOn(attempt.agentId, attempt.sessionId, attempt.tool, attempt.effect);
+    if (restricted?.decision === 'deny') return refusedBy(restricted);
+    if (outcome.decided === 'denied') return refusedBy(outcome.decision);
     if (outcome.decided === 'timeout') {
       const verdict = refused('approval', reason, { ...named, rawDecision: 'hold' }, incident);
       return { ...verdict, audit: { ...verdict.audit, decision: 'timeout' } };
@@ -92,8 +96,6 @@ export class Guard {
       const why = outcome.reason === undefined || outcome.reason === '' ? reason : outcome.reason;
       return refused('person', why, { ...named, rawDecision: 'hold' }, { ...incident, person: outcome.by });
     }
-    const restricted = kit.restrictionOn(attempt.agentId, attempt.sessionId, attempt.tool, attempt.effect);
-    if (restricted?.decision === 'deny') return refusedBy(restricted);
     const audit: AuditFields = {
       decision: 'allow',
       rawDecision: 'hold',

@@ -61,6 +61,8 @@ interface Extra {
   }) => Promise<void>;
 }
 
+/** Where lists of tools and results of calls carry the session's id at the observer, in `_meta`. */
+export const SESSION_MARK = 'parallax/session';
 /** Between two signs of life while a call waits for a person, ms. */
 const WAITING_MS = 5_000;
 /** A server that reports progress may work on for so many times the usual patience. */
@@ -132,7 +134,7 @@ export class McpSession {
     };
     this.#server.setRequestHandler(ListToolsRequestSchema, async ({ params }) => {
       await ready;
-      return paged(() => catalog.toolPage(params?.cursor, isShown));
+      return { ...paged(() => catalog.toolPage(params?.cursor, isShown)), _meta: this.#mark() };
     });
     this.#server.setRequestHandler(ListResourcesRequestSchema, async ({ params }) => {
       await ready;
@@ -171,7 +173,8 @@ export class McpSession {
         ),
       show: (result: ToolAnswer) => result,
     }));
-    return 'result' in called ? called.result : called.answer;
+    const answer = 'result' in called ? called.result : called.answer;
+    return { ...answer, _meta: { ...answer._meta, ...this.#mark() } };
   }
 
   async #readResource({ uri }: ReadResourceRequest['params'], extra: Extra): Promise<ReadResourceResult> {
@@ -210,6 +213,11 @@ export class McpSession {
       show: ({ messages }: GetPromptResult) => ({ content: messages.map(({ content }) => content) }),
     }));
     return resultOf(called);
+  }
+
+  /** The agent's runtime reports reasoning under the same session: this is how it learns which. */
+  #mark(): Record<string, unknown> {
+    return { [SESSION_MARK]: this.subject.sessionId };
   }
 
   /** Completions help a person to fill in a form; they are asked for at every key press and are no acts of an agent. */

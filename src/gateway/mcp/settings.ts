@@ -180,29 +180,33 @@ const UNKNOWN = 'is no setting here; remove it, or see docs/mcp-gateway.md for t
  * @throws ConfigError with one line per problem: file, path, fix
  */
 export function loadMcpSettings(file: string): McpSettings {
-  const raw = readYamlObject(file);
+  return withPathsFrom(dirname(file), settingsFrom(readYamlObject(file), file));
+}
+
+/** Checks settings that were read. @param origin for messages @throws ConfigError with one line per problem */
+export function settingsFrom(raw: Record<string, unknown>, origin = 'settings'): McpSettings {
   const parsed = settingsSchema.safeParse(raw);
   if (!parsed.success) {
-    const lines = parsed.error.issues.flatMap((issue) => {
-      const keys = issue.code === 'unrecognized_keys' ? issue.keys : [undefined];
-      return keys.map((key) => {
-        const path = [...issue.path, ...(key === undefined ? [] : [key])].join('.');
-        const own = issue.code === 'custom' || issue.code === 'invalid_format' || issue.code === 'invalid_key';
-        const what = key !== undefined ? UNKNOWN : own ? keyMessage(issue) : explainIssue(issue, raw);
-        return `${file}: ${path === '' ? '(top level)' : path}: ${what}`;
-      });
-    });
-    throw new ConfigError(lines.join('\n'));
+    throw new ConfigError(parsed.error.issues.flatMap((issue) => linesOf(issue, raw, origin)).join('\n'));
   }
-  const settings = parsed.data;
-  if (Object.keys(settings.servers).length === 0) {
-    throw new ConfigError(`${file}: servers: is empty; name at least one MCP server to stand in front of`);
+  if (Object.keys(parsed.data.servers).length === 0) {
+    throw new ConfigError(`${origin}: servers: is empty; name at least one MCP server to stand in front of`);
   }
-  return withPathsFrom(dirname(file), settings);
+  return parsed.data;
+}
+
+function linesOf(issue: z.core.$ZodIssue, raw: unknown, origin: string): string[] {
+  const keys = issue.code === 'unrecognized_keys' ? issue.keys : [undefined];
+  return keys.map((key) => {
+    const path = [...issue.path, ...(key === undefined ? [] : [key])].join('.');
+    const isOwn = issue.code === 'custom' || issue.code === 'invalid_format' || issue.code === 'invalid_key';
+    const what = key !== undefined ? UNKNOWN : isOwn ? ownMessage(issue) : explainIssue(issue, raw);
+    return `${origin}: ${path === '' ? '(top level)' : path}: ${what}`;
+  });
 }
 
 /** The message that the schema above gives, also where it stands inside an invalid key. */
-function keyMessage(issue: z.core.$ZodIssue): string {
+function ownMessage(issue: z.core.$ZodIssue): string {
   return issue.code === 'invalid_key' ? (issue.issues[0]?.message ?? issue.message) : issue.message;
 }
 

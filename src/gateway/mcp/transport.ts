@@ -3,7 +3,7 @@ import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { serverEnvironment, serverHeaders } from './secrets.js';
-import type { HttpServer, StdioServer } from './settings.js';
+import type { HttpServer, McpSettings, StdioServer } from './settings.js';
 
 export interface ServerConnection {
   transport: Transport;
@@ -14,13 +14,19 @@ export interface ServerConnection {
 /** Makes a new connection to a server, each time it is called. */
 export type OpenTransport = () => ServerConnection;
 
+/** How the configured servers are reached, by name. @throws ConfigError where a named variable is not set */
+export function openTransports({ servers, limits }: McpSettings, env: NodeJS.ProcessEnv): Map<string, OpenTransport> {
+  const { messageBytes } = limits;
+  return new Map(
+    Object.entries(servers).map(([name, server]) => [name, transportTo(name, server, { env, messageBytes })]),
+  );
+}
+
 /**
- * How a configured server is reached. A process gets the few variables that the SDK deems safe (`PATH`, `HOME` ...) and
- * those that the configuration names; so this gateway's own keys stay here.
- *
- * @throws ConfigError where a named variable is not set
+ * A process gets the few variables that the SDK deems safe (`PATH`, `HOME` ...) and those that the configuration names,
+ * so that this gateway's own keys stay here.
  */
-export function transportTo(
+function transportTo(
   name: string,
   server: StdioServer | HttpServer,
   { env, messageBytes }: { env: NodeJS.ProcessEnv; messageBytes: number },
