@@ -134,6 +134,7 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
         checker: core.checker,
         incidents: core.incidents,
         commands: core.commands,
+        holds: core.holds,
         agents: {
           knows: (tenant, agentId) =>
             core.agents.get(tenant, agentId) !== undefined || core.baselines.agents(tenant).includes(agentId),

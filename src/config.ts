@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
+import { HOLD_TIMEOUTS } from './model/hold.js';
 import { SEVERITIES } from './model/incident.js';
 import { STREAMS } from './model/observation.js';
 import { respondSchema } from './model/response-policy.js';
@@ -116,6 +117,19 @@ const configSchema = z.strictObject({
       deadlineMs: ms(250),
       /** Answer when the deadline passes before scoring answered. */
       onTimeout: z.enum(['allow', 'hold', 'deny']).default('hold'),
+    })
+    .prefault({}),
+  /** Calls that are held until a person decides. */
+  approvals: z
+    .strictObject({
+      /** How long a person has. */
+      holdMs: ms(10 * 60_000),
+      /** How long the decision counts: an approved call may pass once within it, a rejected one is refused. */
+      decisionMs: ms(10 * 60_000),
+      /** What happens to a call that nobody decided about. */
+      onTimeout: z.enum(HOLD_TIMEOUTS).default('deny'),
+      /** Most calls of a tenant that wait at once, a tenth of them for one agent; what is beyond is refused. */
+      maxWaiting: z.number().int().positive().default(1_000),
     })
     .prefault({}),
   clickhouse: z

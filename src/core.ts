@@ -36,6 +36,7 @@ import { EmbeddedScoringStore } from './log/embedded-scoring-store.js';
 import { installSeed } from './log/install-seed.js';
 import { decodeRecord, encodeRecord } from './log/record-codec.js';
 import type { Command, Restriction } from './model/command.js';
+import type { Hold } from './model/hold.js';
 import type { Incident } from './model/incident.js';
 import type { LogRecord } from './model/log-record.js';
 import type { OutboxEntry } from './model/effect.js';
@@ -45,6 +46,8 @@ import { QUARANTINE_MS, Scoring, type Scored, type ScoringParts } from './pipeli
 import { Checker } from './respond/checker.js';
 import { classPolicies } from './respond/class-policy.js';
 import { CommandView } from './respond/command-view.js';
+import { HoldView } from './respond/hold-view.js';
+import { Holds } from './respond/holds.js';
 import { Responder } from './respond/responder.js';
 import { timelineEntry } from './correlate/timeline.js';
 
@@ -56,6 +59,7 @@ const SLICE_RECORDS = 64;
 const SESSION_ROOM = 1.25;
 const MAX_INCIDENTS = 10_000;
 const MAX_COMMANDS = 20_000;
+const MAX_HOLDS = 10_000;
 /** Longest time between checkpoints under load: most of what changes in it changes again, and is written once. */
 const CHECKPOINT_MS = 30_000;
 /** Scored again in some seconds after a crash. */
@@ -112,6 +116,8 @@ export interface Core {
   incidents: IncidentView;
   agents: AgentView;
   commands: CommandView;
+  /** Calls that wait for a person, or did. */
+  holds: HoldView;
   responder: Responder;
   peers: PeerComparison;
   blastNotices: BlastNotices;
@@ -225,6 +231,10 @@ export function openCore(options: CoreOptions): Core {
   });
   responder.restore(commands);
 
+  const holds = new Holds({ ...config.approvals, load });
+  const storedHolds = stored('hold/').map(({ value }) => value as Hold);
+  holds.restore(storedHolds);
+
   const agentView = new AgentView(config.detection.maxAgents);
   const incidentView = new IncidentView(MAX_INCIDENTS);
   incidentView.restore(incidents.sort((a, b) => a.updatedAt - b.updatedAt));
@@ -236,10 +246,13 @@ export function openCore(options: CoreOptions): Core {
     head,
     recent.filter(({ sequence }) => sequence <= head),
   );
+  const holdView = new HoldView(MAX_HOLDS);
+  holdView.restore(storedHolds.sort((a, b) => a.changedAt - b.changedAt));
   // What went out after the checkpoint: scoring makes it again, but says it no more.
   for (let entries = store.outbox(head, RECENT_ENTRIES); entries.length > 0;) {
     incidentView.apply(entries);
     commandView.apply(entries);
+    holdView.apply(entries);
     entries = store.outbox(entries.at(-1)?.sequence ?? store.outboxHead, RECENT_ENTRIES);
   }
 
@@ -271,6 +284,7 @@ export function openCore(options: CoreOptions): Core {
     peers,
     blastNotices,
     responder,
+    holds,
     clock,
     mode: config.mode,
     checkpointMs: options.checkpointMs ?? CHECKPOINT_MS,
@@ -279,10 +293,10 @@ export function openCore(options: CoreOptions): Core {
     maxEffectsRestMs: options.isTemporary === true ? 0 : MAX_EFFECTS_REST_MS,
     sliceRecords: options.sliceRecords ?? SLICE_RECORDS,
     answer: (id, answer) => checker.answer(id, answer),
-    awaits: (id) => checker.awaits(id),
     committed: (entries) => {
       incidentView.apply(entries);
       commandView.apply(entries);
+      holdView.apply(entries);
       options.committed?.(entries);
     },
     drainMore: (puts, deletes) => memory.drain(puts, deletes),
@@ -336,6 +350,7 @@ export function openCore(options: CoreOptions): Core {
     incidents: incidentView,
     agents: agentView,
     commands: commandView,
+    holds: holdView,
     responder,
     peers,
     blastNotices,

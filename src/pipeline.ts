@@ -131,6 +131,7 @@ export class Scoring {
       case 'tick':
         this.#turn.advance(output.value.now);
         this.#turn.emit(responder.onTime(this.#turn.now));
+        this.#turn.emit(this.#parts.holds.onTime(this.#turn.now));
         this.#troubles.tell(this.#turn.now);
         this.#parts.baselines.expireQuarantine(this.#turn.now, QUARANTINE_MS);
         this.#parts.peers.expire(this.#turn.now);
@@ -139,7 +140,9 @@ export class Scoring {
         this.#turn.emit(responder.onAcknowledgement(output.value, this.#turn.now));
         return this.#troubles.tell(this.#turn.now);
       case 'order':
-        return this.#turn.emit(responder.onOrder(output.value, this.#turn.now));
+        return this.#turn.emit(
+          (output.value.holdId === undefined ? responder : this.#parts.holds).onOrder(output.value, this.#turn.now),
+        );
       case 'verdict':
         return this.#verdicts.apply(output.value);
       case 'activation':
@@ -227,9 +230,12 @@ export class Scoring {
     return isRefused ? obstacle.commandId : undefined;
   }
 
-  /** Answers a gateway that asked about this call, from the state as it is now. */
+  /**
+   * Answers a gateway that asked about this call, from the state as it is now. Scored whether or not somebody still
+   * waits: a held call is part of the record.
+   */
   #answer(observation: Observation): void {
-    if (observation.kind !== 'tool_attempt' || !this.#parts.awaits(observation.id)) return;
+    if (observation.kind !== 'tool_attempt') return;
     const { baselines, correlator, responder, peers, mode } = this.#parts;
     const { tenant, agentId, effect } = observation;
     const risk = correlator.riskOf(subjectOf(observation));
@@ -245,7 +251,9 @@ export class Scoring {
       shared: shiftId === undefined ? undefined : correlator.incident(tenant, shiftId),
       restriction: responder.restrictionOn(tenant, agentId, observation, this.#turn.now),
     };
-    this.#parts.answer(observation.id, decide(facts));
+    const { answer, effects } = this.#parts.holds.onAttempt(observation, decide(facts), this.#turn.now);
+    this.#turn.emit(effects);
+    this.#parts.answer(observation.id, answer);
   }
 
   #isFlagged(subject: Subject): boolean {
@@ -267,6 +275,7 @@ export class Scoring {
     correlator.drain(puts, deletes);
     this.#parts.alarms.drain(puts, deletes);
     responder.drain(puts, deletes);
+    this.#parts.holds.drain(puts, deletes);
     peers.drain(puts, deletes);
     blastNotices.drain(puts, deletes);
     drainMore(puts, deletes);

@@ -10,6 +10,7 @@ import type {
   CommandBoard,
   DetectorAdmin,
   DiscoveryBoard,
+  HoldBoard,
   IncidentBoard,
   Intake,
   Journal,
@@ -41,6 +42,7 @@ export interface ApiPorts {
   checker: Checker;
   incidents: IncidentBoard;
   commands: CommandBoard;
+  holds: HoldBoard;
   agents: AgentBoard;
   baselines: BaselineBoard;
   discovery: DiscoveryBoard;

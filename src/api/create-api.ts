@@ -8,6 +8,7 @@ import { PageSessions } from './page-sessions.js';
 import type { Pages } from './port.js';
 import { observationSchema, openApiDocument } from './openapi.js';
 import { ROUTES, type Access, type Route } from './roles.js';
+import { getApprovals, getHold, postApproval } from './routes/approvals.js';
 import { getBaseline, getBaselineDiff, postRollback } from './routes/baselines.js';
 import { postCheck } from './routes/check.js';
 import { getCommandPoll } from './routes/command-poll.js';
@@ -23,6 +24,9 @@ import { postObservations } from './routes/observations.js';
 import { SignInLimit } from './sign-in-limit.js';
 import { SubscriberSlots } from './subscriber-slots.js';
 import { getHealth, getReady, getStatus } from './routes/status.js';
+
+/** Decisions that one gateway waits for at once. */
+const MAX_HELD_PER_KEY = 256;
 
 export interface ApiOptions {
   ports: ApiPorts;
@@ -110,6 +114,10 @@ function handlersOf(deps: ApiDeps, page: PageDeps): Record<Route, Handler> {
     'POST /v1/commands/:id/lift': postLift(deps),
     'POST /v1/commands/:id/approve': postDecision(deps, 'approve'),
     'POST /v1/commands/:id/reject': postDecision(deps, 'reject'),
+    'GET /v1/approvals': getApprovals(deps),
+    'POST /v1/approvals/:id/approve': postApproval(deps, 'approve'),
+    'POST /v1/approvals/:id/reject': postApproval(deps, 'reject'),
+    'GET /v1/holds/:id': getHold(deps, new SubscriberSlots(MAX_HELD_PER_KEY)),
     'POST /v1/contain': postContain(deps),
     'GET /v1/incidents': getIncidents(deps),
     'GET /v1/incidents/:id': getIncident(deps),

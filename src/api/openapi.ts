@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { acknowledgementSchema, checkAnswerSchema, checkRequestSchema, wireObservationSchema } from '../model/wire.js';
 import { ROUTES, type Route } from './roles.js';
+import { approvalsSchema, holdSchema } from './routes/approvals.js';
 import { rollbackSchema } from './routes/baselines.js';
 import { containSchema, decisionSchema, liftSchema } from './routes/containment.js';
 import { verdictSchema } from './routes/incidents.js';
@@ -56,6 +57,16 @@ const OPERATIONS: Record<Route, Operation> = {
   'POST /v1/commands/:id/lift': { summary: 'Take a containment back', body: liftSchema },
   'POST /v1/commands/:id/approve': { summary: 'Send a proposed command', body: decisionSchema },
   'POST /v1/commands/:id/reject': { summary: 'Reject a proposed command', body: decisionSchema },
+  'GET /v1/approvals': {
+    summary: 'Held calls and proposed commands (state=waiting|all, limit)',
+    answer: approvalsSchema,
+  },
+  'POST /v1/approvals/:id/approve': {
+    summary: 'Let a held call pass once, or send a proposed command',
+    body: decisionSchema,
+  },
+  'POST /v1/approvals/:id/reject': { summary: 'Refuse a held call or a proposed command', body: decisionSchema },
+  'GET /v1/holds/:id': { summary: 'A held call; waits for the decision (waitMs)', answer: holdSchema },
   'POST /v1/contain': {
     summary: 'Contain an agent by hand',
     body: containSchema,

@@ -1,6 +1,7 @@
 import type { DiscoveryQuery, DiscoveryReport } from '../governance/port.js';
 import type { BaselineVersion, KeptVersion } from '../model/baseline.js';
 import type { Command, Restriction } from '../model/command.js';
+import type { Hold } from '../model/hold.js';
 import type { Incident, IncidentStatus } from '../model/incident.js';
 import type { Acknowledgement, Activation, OperatorOrder, Verdict } from '../model/log-record.js';
 import type { Principal } from '../model/principal.js';
@@ -50,6 +51,15 @@ export interface CommandBoard {
   get(tenant: string, id: string): Command | undefined;
   /** What a gateway is told, in order. */
   subscribe(options: SubscriptionOptions): Subscription;
+}
+
+/** Calls that wait for a person, or did. */
+export interface HoldBoard {
+  /** Newest change first. */
+  list(filter: { tenant: string; limit: number }): Hold[];
+  get(tenant: string, id: string): Hold | undefined;
+  /** The held call as soon as it waits no more, or as it is when the signal aborts. */
+  decided(tenant: string, id: string, signal: AbortSignal): Promise<Hold | undefined>;
 }
 
 /** Which agents there are. */

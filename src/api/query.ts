@@ -39,3 +39,19 @@ export function placeOf(text: string | undefined, field: string, fix: string): n
   }
   return Number(text);
 }
+
+/** Below the minute after which many proxies give up on an answer. */
+const MAX_WAIT_MS = 55_000;
+
+/** The `waitMs` of a question that may wait for its answer. @throws ApiError 400 */
+export function waitMsOf(c: ApiContext, fallback: number): number {
+  const text = c.req.query('waitMs');
+  if (text === undefined) return fallback;
+  const waitMs = text.length <= 6 && /^[0-9]+$/.test(text) ? Number(text) : Number.NaN;
+  if (!(waitMs <= MAX_WAIT_MS)) {
+    throw new ApiError(400, 'invalid', `must be a whole number of milliseconds, at most ${MAX_WAIT_MS}`, {
+      field: 'waitMs',
+    });
+  }
+  return waitMs;
+}

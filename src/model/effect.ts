@@ -1,5 +1,6 @@
 import type { BaselineVersion } from './baseline.js';
 import type { Command, CommandEvent, Restriction } from './command.js';
+import type { Hold } from './hold.js';
 import type { Incident } from './incident.js';
 import type { Signal } from './signal.js';
 import type { WindowSummary } from './window.js';
@@ -15,6 +16,7 @@ export type Effect =
   | { type: 'command'; value: Command }
   | { type: 'command-event'; value: CommandEvent }
   | { type: 'restriction'; value: Restriction }
+  | { type: 'hold'; value: Hold }
   | { type: 'baseline'; value: BaselineVersion }
   | { type: 'window'; value: WindowSummary };
 

@@ -36,6 +36,8 @@ export interface OperatorOrder {
   order: 'contain' | 'lift' | 'approve' | 'reject';
   /** The command that is meant; for `contain` the id that the new one gets. */
   commandId?: string;
+  /** The held call that is approved or rejected; instead of `commandId`. */
+  holdId?: string;
   /** For `contain`. */
   action?: CommandAction;
   agentId?: string;

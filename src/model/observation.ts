@@ -110,6 +110,8 @@ export interface AttemptObservation extends ObservationBase, CallFields {
   stream: 'action';
   kind: 'tool_attempt';
   decision: 'none';
+  /** Keyed hash of all arguments as they came: what a person approves is exactly this. */
+  argsHash?: string;
 }
 
 /** A gateway's audit record: what was attempted, decided, and what came of it. */

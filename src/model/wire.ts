@@ -145,6 +145,10 @@ export const checkAnswerSchema = z.object({
   incidentId: z.string().exactOptional(),
   /** The command in force that denies the call; gateways name it as `parallax:<id>` in their audit's `ruleId`. */
   commandId: z.string().exactOptional(),
+  /** The held call in `GET /v1/approvals`; its decision is waited for at `GET /v1/holds/{id}`. */
+  holdId: z.string().exactOptional(),
+  /** A person approved this call: goes into the audit record as `approvalId`. */
+  approvalId: z.string().exactOptional(),
   riskNats: z.number(),
   thresholdNats: z.number(),
   /** True when the deadline passed before scoring answered. */

@@ -1,3 +1,5 @@
+import { canonicalJson } from '../lib/canonical-json.js';
+import { stableId } from '../lib/hash.js';
 import type { AttemptObservation } from '../model/observation.js';
 import type { CheckRequest } from '../model/wire.js';
 import { baseFields, payloadOf } from './base-fields.js';
@@ -23,6 +25,7 @@ export function prepareAttempt(request: CheckRequest, context: NormalizeContext)
     kind: 'tool_attempt',
     ...fields,
     decision: 'none',
+    argsHash: stableId('args', String(context.seed), canonicalJson(request.args ?? {})),
   };
   const records = [encodeRecord({ type: 'observation', value: observation })];
   if (argsJson !== undefined) {

@@ -38,11 +38,6 @@ export class Checker {
     return { waiting: this.#waiting.size, answered: this.#answered, timedOut: this.#timedOut };
   }
 
-  /** Whether somebody waits for the answer to this observation. */
-  awaits(observationId: string): boolean {
-    return this.#waiting.has(observationId);
-  }
-
   /** Called by scoring with what it decided. */
   answer(observationId: string, answer: CheckAnswer): void {
     const waiting = this.#waiting.get(observationId);

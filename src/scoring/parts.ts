@@ -17,6 +17,7 @@ import type { CallObservation, Observation } from '../model/observation.js';
 import type { Signal } from '../model/signal.js';
 import type { Window } from '../model/window.js';
 import type { CheckAnswer } from '../model/wire.js';
+import type { Holds } from '../respond/holds.js';
 import type { Responder } from '../respond/responder.js';
 
 /** What was made of one observation; for those who watch scoring itself (evaluation, case tests). */
@@ -46,6 +47,7 @@ export interface ScoringParts {
   peers: PeerComparison;
   blastNotices: BlastNotices;
   responder: Responder;
+  holds: Holds;
   clock: Clock;
   mode: 'observe' | 'act';
   /** Longest time between two checkpoints while there is work, ms. */
@@ -58,7 +60,6 @@ export interface ScoringParts {
   sliceRecords: number;
   /** Answers a gateway that asked about this observation. */
   answer: (observationId: string, answer: CheckAnswer) => void;
-  awaits: (observationId: string) => boolean;
   /** Committed effects, in order. */
   committed: (entries: OutboxEntry[]) => void;
   /** State of parts that keep their own journal beside the tables, to be written with the checkpoint. */

@@ -34,6 +34,7 @@ const TABLE_BY_EFFECT: Record<Effect['type'], string> = {
   command: 'commands',
   'command-event': 'command_events',
   restriction: 'restrictions',
+  hold: 'holds',
   baseline: 'baseline_versions',
   window: 'windows',
 };

@@ -23,6 +23,7 @@ import { LoggingIntake } from '../../src/normalize/intake.js';
 import { nativeNormalizer } from '../../src/normalize/native.js';
 import { BoardSubscription } from '../../src/respond/board-subscription.js';
 import type { CommandSource, Subscription, SubscriptionOptions } from '../../src/respond/port.js';
+import { HoldView } from '../../src/respond/hold-view.js';
 import { temporaryDirectory } from './temporary-directory.js';
 
 export const SEED = 0x5eed;
@@ -121,6 +122,7 @@ export interface ApiStack {
   log: Log;
   intake: LoggingIntake;
   board: FakeCommandBoard;
+  holds: HoldView;
   incidents: Incident[];
   /** Rows of agent-a; version 3 is its newest. */
   baselines: BaselineVersion[];
@@ -161,6 +163,7 @@ export async function startApi(
     maxPendingBytes: change.maxPendingBytes ?? limits.maxPendingBytes,
   });
   const board = new FakeCommandBoard();
+  const holds = new HoldView(100);
   const incidents: Incident[] = [];
   const baselines: BaselineVersion[] = [];
   const journal: ApiStack['journal'] = { acks: [], verdicts: [], orders: [], activations: [] };
@@ -169,6 +172,7 @@ export async function startApi(
   const ports: ApiPorts = {
     intake,
     commands: board,
+    holds,
     clock: systemClock,
     checker: {
       check: async (request, principal) => {
@@ -246,6 +250,7 @@ export async function startApi(
     log,
     intake,
     board,
+    holds,
     incidents,
     baselines,
     journal,

@@ -1,4 +1,5 @@
 import type { Command } from '../../src/model/command.js';
+import type { Hold } from '../../src/model/hold.js';
 import type { Incident } from '../../src/model/incident.js';
 import type { Signal } from '../../src/model/signal.js';
 
@@ -73,6 +74,30 @@ export function sampleCommand(change: Partial<Command> = {}): Command {
     state: 'sent',
     acknowledgements: [],
     issuedBy: 'policy',
+    ...change,
+  };
+}
+
+export function sampleHold(change: Partial<Hold> = {}): Hold {
+  return {
+    id: 'hold_1',
+    tenant: 'default',
+    agentId: 'agent-a',
+    sessionId: 's1',
+    callId: 'call-1',
+    tool: 'send_money',
+    effect: 'write',
+    summary: 'to=DE10 1111',
+    argsHash: 'args_1',
+    reason: 'unusual',
+    incidentId: 'inc_1',
+    commandId: 'cmd_1',
+    gatewayId: 'gateway-1',
+    heldAt: 1_000,
+    expiresAt: 601_000,
+    onTimeout: 'deny',
+    state: 'waiting',
+    changedAt: 1_000,
     ...change,
   };
 }

@@ -4,7 +4,7 @@ import type { Effect } from '../../src/model/effect.js';
 import type { DeadLetter } from '../../src/model/log-record.js';
 import type { Observation, ObservationBase, Payload } from '../../src/model/observation.js';
 import type { WindowSummary } from '../../src/model/window.js';
-import { sampleIncident, sampleSignal } from './samples.js';
+import { sampleHold, sampleIncident, sampleSignal } from './samples.js';
 
 /** 2026-01-15, noon. */
 export const SAMPLE_TIME_MS = 1_768_478_400_000;
@@ -120,6 +120,11 @@ export function sampleEffects(n: number): Effect[] {
     onTimeout: 'escalate',
     sentAt: SAMPLE_TIME_MS,
     liftedAt: SAMPLE_TIME_MS,
+    awaits: ['gateway-1'],
+    deliveries: 2,
+    deliveredAt: SAMPLE_TIME_MS,
+    blockedAt: SAMPLE_TIME_MS,
+    bypassedBy: ['gateway-2'],
   };
   const event: CommandEvent = {
     ...who,
@@ -189,6 +194,10 @@ export function sampleEffects(n: number): Effect[] {
     { type: 'command', value: command },
     { type: 'command-event', value: event },
     { type: 'restriction', value: restriction },
+    {
+      type: 'hold',
+      value: sampleHold({ id: `hold_${n}`, usedBy: 'obs_1', decidedBy: 'ann', decisionReason: 'known' }),
+    },
     { type: 'baseline', value: baseline },
     { type: 'window', value: window },
   ];

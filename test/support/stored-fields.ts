@@ -1,5 +1,6 @@
 import type { BaselineVersion } from '../../src/model/baseline.js';
 import type { Command, CommandEvent, Restriction } from '../../src/model/command.js';
+import type { Hold } from '../../src/model/hold.js';
 import type { Incident } from '../../src/model/incident.js';
 import type { DeadLetter } from '../../src/model/log-record.js';
 import type { Observation, Payload, Target } from '../../src/model/observation.js';
@@ -38,6 +39,7 @@ export const STORED_FIELDS = {
     targets: true,
     argWords: true,
     argBytes: true,
+    argsHash: true,
     decision: true,
     rawDecision: true,
     reason: true,
@@ -151,6 +153,29 @@ export const STORED_FIELDS = {
     downgrades: true,
     suspensions: true,
   } satisfies Fields<Restriction>,
+  holds: {
+    id: true,
+    tenant: true,
+    agentId: true,
+    sessionId: true,
+    callId: true,
+    tool: true,
+    effect: true,
+    summary: true,
+    argsHash: true,
+    reason: true,
+    incidentId: true,
+    commandId: true,
+    gatewayId: true,
+    heldAt: true,
+    expiresAt: true,
+    onTimeout: true,
+    state: true,
+    changedAt: true,
+    usedBy: true,
+    decidedBy: true,
+    decisionReason: true,
+  } satisfies Fields<Hold>,
   baseline_versions: {
     tenant: true,
     agentId: true,

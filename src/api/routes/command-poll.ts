@@ -1,10 +1,7 @@
 import type { ApiContext, ApiDeps } from '../context.js';
-import { ApiError } from '../errors.js';
-import { placeOf } from '../query.js';
+import { placeOf, waitMsOf } from '../query.js';
 import type { SubscriberSlots } from '../subscriber-slots.js';
 
-/** Below the minute after which many proxies give up on an answer. */
-const MAX_WAIT_MS = 55_000;
 const DEFAULT_WAIT_MS = 25_000;
 
 /**
@@ -16,7 +13,7 @@ export function getCommandPoll({ ports, counters, closing }: ApiDeps, slots: Sub
   return async (c: ApiContext): Promise<Response> => {
     const { principal } = c.var;
     const after = placeOf(c.req.query('after'), 'after', 'leave it out to get the full state');
-    const waitMs = waitOf(c.req.query('waitMs'));
+    const waitMs = waitMsOf(c, DEFAULT_WAIT_MS);
     const release = slots.take(principal.id);
     counters.polls++;
     const gone = new AbortController();
@@ -34,16 +31,4 @@ export function getCommandPoll({ ports, counters, closing }: ApiDeps, slots: Sub
       release();
     }
   };
-}
-
-/** @throws ApiError 400 */
-function waitOf(text: string | undefined): number {
-  if (text === undefined) return DEFAULT_WAIT_MS;
-  const waitMs = text.length <= 6 && /^[0-9]+$/.test(text) ? Number(text) : Number.NaN;
-  if (!(waitMs <= MAX_WAIT_MS)) {
-    throw new ApiError(400, 'invalid', `must be a whole number of milliseconds, at most ${MAX_WAIT_MS}`, {
-      field: 'waitMs',
-    });
-  }
-  return waitMs;
 }
