@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { isAbsolute, join, resolve } from 'node:path';
 import { TERM } from './baseline/evidence.js';
 import { MEASURES } from './baseline/measures.js';
+import { loadLearning, quarantineMs } from './baseline/learning.js';
 import { loadPrior } from './baseline/prior.js';
 import { BaselineRegistry } from './baseline/registry.js';
 import type { Budgets } from './baseline/port.js';
@@ -42,7 +43,7 @@ import type { LogRecord } from './model/log-record.js';
 import type { OutboxEntry } from './model/effect.js';
 import { LoggingIntake } from './normalize/intake.js';
 import { nativeNormalizer } from './normalize/native.js';
-import { QUARANTINE_MS, Scoring, type Scored, type ScoringParts } from './pipeline.js';
+import { Scoring, type Scored, type ScoringParts } from './pipeline.js';
 import { Checker } from './respond/checker.js';
 import { classPolicies } from './respond/class-policy.js';
 import { CommandView } from './respond/command-view.js';
@@ -130,7 +131,11 @@ export interface Core {
   close: () => Promise<void>;
 }
 
-/** Opens the data directory and starts scoring. @throws ConfigError, DetectorError, LibraryError, DirectoryHeldError */
+/**
+ * Opens the data directory and starts scoring.
+ *
+ * @throws ConfigError, DetectorError, LibraryError, LearningError, DirectoryHeldError
+ */
 export function openCore(options: CoreOptions): Core {
   const { config, clock, notice } = options;
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
@@ -138,6 +143,7 @@ export function openCore(options: CoreOptions): Core {
   const baselinesDir = fromPackage(config.detection.baselinesDir);
   const library = options.library ?? loadLibrary(baselinesDir);
   const prior = loadPrior(join(baselinesDir, 'prior.json'));
+  const learning = loadLearning(join(baselinesDir, 'learning.yaml'));
 
   const environment = EmbeddedEnvironment.open({
     directory: join(config.dataDir, 'log'),
@@ -159,6 +165,7 @@ export function openCore(options: CoreOptions): Core {
     seed,
     budgets,
     prior,
+    learning,
     limits: {
       maxAgents: config.detection.maxAgents,
       maxSessions: Math.ceil(config.join.maxSessions * SESSION_ROOM),
@@ -209,7 +216,7 @@ export function openCore(options: CoreOptions): Core {
   correlator.restore(incidents);
   const peers = new PeerComparison({
     ...config.fleet,
-    openMs: QUARANTINE_MS,
+    openMs: quarantineMs(learning),
     maxAgents: config.detection.maxAgents,
     classOf,
     unclassed: DEFAULT_CLASS,

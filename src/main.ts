@@ -17,6 +17,7 @@ import { scoreMetrics } from './cli/score-metrics.js';
 import { serve } from './cli/serve.js';
 import { ConfigError } from './config.js';
 import { DetectorError } from './detect/loader.js';
+import { LearningError } from './baseline/learning.js';
 import { LibraryError } from './governance/library-loader.js';
 import { packageVersion } from './lib/package-root.js';
 
@@ -44,6 +45,7 @@ const EXPECTED = new Set([
   'ConfigError',
   'UsageError',
   'DetectorError',
+  'LearningError',
   'LibraryError',
   'DirectoryHeldError',
   'ListenError',
@@ -131,7 +133,9 @@ function explain(error: unknown, terminal: Console): number {
   const isExpected = error instanceof Error && EXPECTED.has(error.name);
   const text = isExpected ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error);
   terminal.err(`parallax: ${text}\n`);
-  const isMisuse = [UsageError, ConfigError, DetectorError, LibraryError].some((kind) => error instanceof kind);
+  const isMisuse = [UsageError, ConfigError, DetectorError, LearningError, LibraryError].some(
+    (kind) => error instanceof kind,
+  );
   return isMisuse ? 2 : 1;
 }
 

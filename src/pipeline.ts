@@ -1,5 +1,4 @@
 import { Subject as Pushes } from 'rxjs';
-import type { Subject } from './correlate/correlator.js';
 import type { JoinInput, JoinOutput } from './join/port.js';
 import { joinWindows } from './join/window-join.js';
 import { LatePut } from './lib/late-put.js';
@@ -13,11 +12,12 @@ import { CaseFlow } from './scoring/case-flow.js';
 import { ContainmentTroubles } from './scoring/containment-troubles.js';
 import { FinishedSessions } from './scoring/finished-sessions.js';
 import { Overreach } from './scoring/overreach.js';
-import { isCall, QUARANTINE_MS, subjectOf, type ScoringParts } from './scoring/parts.js';
+import { outcomeOf } from './scoring/learnable.js';
+import { isCall, subjectOf, type ScoringParts } from './scoring/parts.js';
 import { Turn, type TurnCounters } from './scoring/turn.js';
 import { Verdicts } from './scoring/verdicts.js';
 
-export { QUARANTINE_MS, type Scored, type ScoringParts } from './scoring/parts.js';
+export { type Scored, type ScoringParts } from './scoring/parts.js';
 
 /*
  * The data's way, read top to bottom:
@@ -133,7 +133,7 @@ export class Scoring {
         this.#turn.emit(responder.onTime(this.#turn.now));
         this.#turn.emit(this.#parts.holds.onTime(this.#turn.now));
         this.#troubles.tell(this.#turn.now);
-        this.#parts.baselines.expireQuarantine(this.#turn.now, QUARANTINE_MS);
+        this.#parts.baselines.expireQuarantine(this.#turn.now);
         this.#parts.peers.expire(this.#turn.now);
         return;
       case 'ack':
@@ -213,7 +213,9 @@ export class Scoring {
     });
     if (window.revision === 0) this.#parts.peers.seen(window.tenant, window.agentId, window.start);
     // A revision is the same minute again: it must not teach the rate twice.
-    if (window.revision === 0 && !this.#isFlagged(subjectOf(window))) baselines.learnWindow(window);
+    if (window.revision === 0) {
+      baselines.learnWindow(window, outcomeOf(this.#parts, subjectOf(window), window.end), this.#turn.now);
+    }
     const { evidenceIds: _, ...summary } = window;
     this.#turn.emit([{ type: 'window', value: summary }]);
     this.#parts.windowScored?.(window, signals, opened ? incident : undefined);
@@ -254,11 +256,6 @@ export class Scoring {
     const { answer, effects } = this.#parts.holds.onAttempt(observation, decide(facts), this.#turn.now);
     this.#turn.emit(effects);
     this.#parts.answer(observation.id, answer);
-  }
-
-  #isFlagged(subject: Subject): boolean {
-    const risk = this.#parts.correlator.riskOf(subject);
-    return risk !== undefined && (risk.incidentId !== '' || risk.shiftId !== undefined);
   }
 
   /** What changed since the last checkpoint. */

@@ -1,8 +1,9 @@
-import { CallRates } from './call-rates.js';
+import { CallRates, type CallRateSettings, type PlainCallRates } from './call-rates.js';
 import { CountMap, type PlainCounts } from './count-map.js';
 import type { SessionRecord, TargetRecord, UsedTool } from './facts.js';
 import type { Journal } from './journal.js';
 import { mix, originClass, placesOf, withClass } from './keys.js';
+import { DEFAULT_LEARNING, type Learning } from './learning.js';
 import { NameBook } from './name-book.js';
 import { RequestMemory, type PlainRequest } from './request-memory.js';
 
@@ -11,10 +12,20 @@ export interface BaselineCaps {
   entries: number;
   /** Distinct requests. */
   requests: number;
+  callRate?: CallRateSettings;
 }
 
-export const AGENT_CAPS: BaselineCaps = { entries: 16_384, requests: 1_024 };
-export const POOL_CAPS: BaselineCaps = { entries: 65_536, requests: 1_024 };
+export function agentCaps({ caps, callRate }: Learning): BaselineCaps {
+  return { entries: caps.agentCounts, requests: caps.requests, callRate };
+}
+
+/** Of what the agents of one class have in common. */
+export function peerCaps({ caps, callRate }: Learning): BaselineCaps {
+  return { entries: caps.peerCounts, requests: caps.requests, callRate };
+}
+
+export const AGENT_CAPS: BaselineCaps = agentCaps(DEFAULT_LEARNING);
+export const POOL_CAPS: BaselineCaps = peerCaps(DEFAULT_LEARNING);
 
 const MAX_NAMES = 512;
 const MAX_KNOWN_TOOLS = 512;
@@ -40,7 +51,8 @@ export interface PlainBaseline {
   known: UsedTool[];
   names: ReturnType<NameBook['toPlain']>;
   requests: PlainRequest[];
-  callRates: number[];
+  /** A list of rates where an earlier version of this program stored it. */
+  callRates: PlainCallRates | number[];
 }
 
 /** What is normal for one agent, or for a pool of agents. Additive counts of sessions only; nothing is averaged. */
@@ -86,7 +98,7 @@ export class AgentBaseline implements Record<CountName, CountMap> {
     this.argWords = counts('argWords');
     this.names = NameBook.fromPlain(plain?.names ?? [], MAX_NAMES);
     this.requests = RequestMemory.fromPlain(plain?.requests ?? [], caps.requests);
-    this.callRates = new CallRates(plain?.callRates);
+    this.callRates = new CallRates(plain?.callRates, caps.callRate);
     for (const used of plain?.known ?? []) this.known.set(used.tool, used);
     this.sessions = plain?.sessions ?? 0;
     this.version = plain?.version ?? 0;

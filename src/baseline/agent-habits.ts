@@ -1,11 +1,6 @@
-import { newDrift, type DriftState } from './drift.js';
-import { newRows, spreadOf, type FeatureRows, type Spread } from './feature-rows.js';
+import { isCurrentDrift, newDrift, type DriftState } from './drift.js';
+import { isCurrent, newRows, spreadOf, type FeatureRows, type Spread } from './feature-rows.js';
 import { FEATURES } from './session-features.js';
-
-/** Latest sessions that a running one is compared with. */
-export const RECENT_SESSIONS = 48;
-/** Least spread on the scale of ratios: an agent as regular as a clock is allowed a quarter more. */
-const LEAST_SCALE = 0.25;
 
 /** How one agent's sessions usually look. Plain data: stored as it is. */
 export interface AgentHabits {
@@ -20,6 +15,13 @@ export interface AgentHabits {
   /** Sessions by tool, for how usual a session's tools are; changes no more once the reference is made. */
   tools: Map<number, number>;
   toolSessions: number;
+  /** Calls by tool in the same sessions, and all of them. */
+  toolCalls: Map<number, number>;
+  calls: number;
+  /** Event time at which the reference was begun, epoch ms; absent before. */
+  referenceSince?: number;
+  /** The reference is made: sessions are compared with it, and it takes no more of them. */
+  referenceMade?: boolean;
 }
 
 export function newHabits(): AgentHabits {
@@ -31,7 +33,16 @@ export function newHabits(): AgentHabits {
     drift: newDrift(),
     tools: new Map(),
     toolSessions: 0,
+    toolCalls: new Map(),
+    calls: 0,
   };
+}
+
+/** Habits as an earlier version of this program stored them knew fewer features: how sessions look is learned anew. */
+export function habitsOf(stored: AgentHabits): AgentHabits {
+  const { recent, reference, drift, sessions, reasoned } = stored;
+  if (isCurrent(recent) && isCurrent(reference) && isCurrentDrift(drift)) return stored;
+  return { ...newHabits(), sessions, reasoned };
 }
 
 /** Centre, spread and highest value of each feature over the recent and the reference sessions. */
@@ -43,11 +54,12 @@ export interface Norms {
   samples: number;
 }
 
-export function normsOf(habits: AgentHabits): Norms {
+/** @param leastScale least spread on the scale of ratios */
+export function normsOf(habits: AgentHabits, leastScale: number): Norms {
   const { recent, reference, sessions } = habits;
   const spreads = FEATURES.map((_, i) => {
-    const spread = spreadOf(recent, i, LEAST_SCALE);
-    return { ...spread, highest: Math.max(spread.highest, spreadOf(reference, i, LEAST_SCALE).highest) };
+    const spread = spreadOf(recent, i, leastScale);
+    return { ...spread, highest: Math.max(spread.highest, spreadOf(reference, i, leastScale).highest) };
   });
   return { sessions, spreads, samples: Math.min(sessions, recent.count + reference.count) };
 }

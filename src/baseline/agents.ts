@@ -1,18 +1,14 @@
 import { BoundedMap } from '../lib/bounded-map.js';
 import { JournaledTable, type Snapshot } from '../lib/journaled-table.js';
-import { AGENT_CAPS, AgentBaseline, POOL_CAPS, type PlainBaseline } from './agent-baseline.js';
+import { agentCaps, AgentBaseline, peerCaps, type BaselineCaps, type PlainBaseline } from './agent-baseline.js';
 import type { SessionRecord } from './facts.js';
+import type { Learning } from './learning.js';
 import { packRecord, unpackRecord, type PackedRecord } from './session-record.js';
 
 /** Baselines held in memory; the others live in the store until they are asked for. */
 const AGENTS_IN_MEMORY = 1_024;
 const POOLS_IN_MEMORY = 64;
 
-/**
- * Learned sessions after which an agent counts as known. Until then its calls open no statistical incident, since all
- * of them are new, and it teaches nobody else: a spray of invented agents moves neither the pool nor a threshold.
- */
-export const WARM_SESSIONS = 10;
 /** Agents not known yet, as a share of all that may be held; a flood of them pushes out only its own kind. */
 const COLD_SHARE = 0.25;
 
@@ -31,8 +27,10 @@ interface Change {
   record?: SessionRecord;
   /** `sessionsBy`: sessions that the agent has more for it; none or fewer, mostly. */
   restored?: { plain: PlainBaseline; sessionsBy: number };
-  /** Calls a minute. */
+  /** Calls a minute, in a window that began at this event time (epoch ms). */
   rate?: number;
+  rateAt?: number;
+  rateVouched?: boolean;
 }
 
 /** A change as it is stored, with its agent's name. */
@@ -72,7 +70,11 @@ export class Agents {
   readonly #pools: JournaledTable<AgentBaseline, PoolChange>;
   readonly #warm: BoundedMap<string, AgentName>;
   readonly #cold: BoundedMap<string, AgentName>;
-  readonly #nothing = new AgentBaseline(AGENT_CAPS);
+  readonly #caps: BaselineCaps;
+  readonly #peerCaps: BaselineCaps;
+  /** Until so many an agent teaches nobody else: a spray of invented agents moves neither the peers nor a threshold. */
+  readonly #warmSessions: number;
+  readonly #nothing: AgentBaseline;
   /** The key of the agent asked for last. */
   #latest = { tenant: '', agentId: '', text: '' };
   #learned = 0;
@@ -80,13 +82,19 @@ export class Agents {
   /** @param onDrop told of each agent that is pushed out */
   constructor({
     maxAgents,
+    learning,
     load,
     onDrop,
   }: {
     maxAgents: number;
+    learning: Learning;
     load: (key: string) => Uint8Array | undefined;
     onDrop: (tenant: string, agentId: string) => void;
   }) {
+    this.#caps = agentCaps(learning);
+    this.#peerCaps = peerCaps(learning);
+    this.#warmSessions = learning.warmUp.sessions;
+    this.#nothing = new AgentBaseline(this.#caps);
     this.#agents = new JournaledTable<HeldAgent, NamedChange>({
       name: 'agent',
       capacity: Math.min(maxAgents, AGENTS_IN_MEMORY),
@@ -94,14 +102,14 @@ export class Agents {
       plain: {
         to: ({ baseline, ...held }): StoredAgent => ({ ...held, plain: baseline.toPlain() }),
         // Only this table writes under its prefixes.
-        from: (stored) => heldFrom(stored as StoredAgent),
+        from: (stored) => heldFrom(stored as StoredAgent, this.#caps),
       },
       change: {
         to: ({ record, ...change }): StoredChange => ({ ...change, ...(record && { record: packRecord(record) }) }),
         // Only this table writes under its prefixes.
         from: (stored) => changeFrom(stored as StoredChange),
       },
-      apply: applyTo,
+      apply: (held, change) => applyTo(held, change, this.#caps),
     });
     this.#pools = new JournaledTable<AgentBaseline, PoolChange>({
       name: 'pool',
@@ -110,7 +118,7 @@ export class Agents {
       plain: {
         to: (pool) => pool.toPlain(),
         // Only this table writes under its prefixes.
-        from: (stored) => new AgentBaseline(POOL_CAPS, stored as PlainBaseline),
+        from: (stored) => new AgentBaseline(this.#peerCaps, stored as PlainBaseline),
       },
       change: {
         to: ({ record, by }): StoredPoolChange => ({ record: packRecord(record), by }),
@@ -192,13 +200,16 @@ export class Agents {
   /** Counts a session in the tenant's pool, or with -1 takes it out again. */
   learnPool(tenant: string, record: SessionRecord, by: 1 | -1 = 1): void {
     const key = JSON.stringify([tenant]);
-    if (this.#pools.get(key) === undefined) this.#pools.add(key, new AgentBaseline(POOL_CAPS));
+    if (this.#pools.get(key) === undefined) this.#pools.add(key, new AgentBaseline(this.#peerCaps));
     this.#pools.change(key, { record, by });
   }
 
-  /** @param rate calls a minute in a closed window */
-  learnRate(tenant: string, agentId: string, rate: number): void {
-    this.#change(tenant, agentId, { rate });
+  /**
+   * @param rate calls a minute in a closed window
+   * @param about `rateAt`: event time, epoch ms; `rateVouched`: an operator vouches for the traffic
+   */
+  learnRate(tenant: string, agentId: string, about: { rate: number; rateAt: number; rateVouched?: boolean }): void {
+    this.#change(tenant, agentId, about);
   }
 
   /** Makes an agent's baseline what it was, under the version it has; whoever was known then is known. */
@@ -218,7 +229,7 @@ export class Agents {
   #change(tenant: string, agentId: string, change: Change): void {
     const key = keyOf(tenant, agentId);
     if (!this.#isKnown(key)) {
-      this.#agents.add(key, { tenant, agentId, learnedAt: 0, baseline: new AgentBaseline(AGENT_CAPS) });
+      this.#agents.add(key, { tenant, agentId, learnedAt: 0, baseline: new AgentBaseline(this.#caps) });
     }
     const held = this.#agents.change(key, { tenant, agentId, learnedAt: ++this.#learned, ...change });
     this.#note(key, { tenant, agentId }, held?.baseline.sessions ?? 0);
@@ -260,7 +271,7 @@ export class Agents {
   }
 
   #note(key: string, name: AgentName, sessions: number): void {
-    if (sessions < WARM_SESSIONS) {
+    if (sessions < this.#warmSessions) {
       this.#cold.set(key, name);
       return;
     }
@@ -269,8 +280,8 @@ export class Agents {
   }
 }
 
-function heldFrom({ plain, ...held }: StoredAgent): HeldAgent {
-  return { ...held, baseline: new AgentBaseline(AGENT_CAPS, plain) };
+function heldFrom({ plain, ...held }: StoredAgent, caps: BaselineCaps): HeldAgent {
+  return { ...held, baseline: new AgentBaseline(caps, plain) };
 }
 
 function changeFrom({ record, ...change }: StoredChange): NamedChange {
@@ -281,15 +292,19 @@ function poolChangeFrom({ record, by }: StoredPoolChange): PoolChange {
   return { record: unpackRecord(record), by };
 }
 
-function applyTo(held: HeldAgent, { learnedAt, record, rate, restored }: NamedChange): void {
+function applyTo(
+  held: HeldAgent,
+  { learnedAt, record, rate, rateAt, rateVouched, restored }: NamedChange,
+  caps: BaselineCaps,
+): void {
   if (learnedAt === undefined) held.baseline.version++;
   else held.learnedAt = learnedAt;
   if (record !== undefined) held.baseline.learn(record, 1);
-  if (rate !== undefined) held.baseline.callRates.learn(rate);
+  if (rate !== undefined) held.baseline.callRates.learn(rate, rateAt, rateVouched);
   if (restored === undefined) return;
   const { version, changes } = held.baseline;
   // The numbers only ever rise: nothing that was computed before may pass for what holds now.
-  held.baseline = new AgentBaseline(AGENT_CAPS, { ...restored.plain, version, changes: changes + 1 });
+  held.baseline = new AgentBaseline(caps, { ...restored.plain, version, changes: changes + 1 });
 }
 
 function keyOf(tenant: string, agentId: string): string {

@@ -23,12 +23,6 @@ export interface Calibration {
   learnedSessions: number;
 }
 
-/** A first calibration needs this many kinds of request and sessions. */
-export const FIRST_GROUPS = 10;
-export const FIRST_SESSIONS = 20;
-/** Sessions scored in one run; the newest count. */
-export const MAX_CALIBRATED = 1_500;
-
 export interface Calibrating {
   own: AgentBaseline;
   pool: AgentBaseline;

@@ -1,10 +1,8 @@
-import { encodeScaled, FEATURES, onScale, type SessionFeatures } from './session-features.js';
-import { midRank, type FeatureRows } from './feature-rows.js';
+import { midRank, rankVariance, type FeatureRows } from './feature-rows.js';
+import type { Learning } from './learning.js';
+import { encodeScaled, FEATURES, isFine, onScale, type SessionFeatures } from './session-features.js';
 
-/** Sessions that the slow reference is made of. */
-export const REFERENCE_SESSIONS = 48;
-/** Sessions between two false alarms of one agent, at least, on average. */
-export const FALSE_ALARM_EVERY = 10_000;
+const DAY_MS = 24 * 60 * 60_000;
 
 /** Features that are watched for drift; each upwards only, since less is no danger. */
 const WATCHED = FEATURES.flatMap((feature, index) =>
@@ -15,19 +13,14 @@ const BETS = [0.5, 1.5] as const;
 /** Standard errors by which a reference of few sessions may be wrong without an alarm, and the least margin. */
 const MARGIN_ERRORS = 3;
 const LEAST_MARGIN = 0.08;
-/** What a session may lie above the reference without counting as above it: 20 %, or a fifth of a nat. */
-const TOLERANCE = 0.2;
-/** The same for a share. */
-const SHARE_TOLERANCE = 0.05;
-/** Most that the reference follows a session, on the feature's scale: a drip of 3 % a session is fifteen times as fast. */
-const FOLLOW_STEP = 0.002;
-
 /** How far an agent has drifted. Plain data: stored as it is. */
 export interface DriftState {
   /** Bets by watched feature and share: capital of a gambler who joins at every session with one coin. */
   capital: Float64Array;
   /** By watched feature: how far the reference has followed upwards, on the feature's scale. */
   followed: Float64Array;
+  /** Event time up to which it may have followed, epoch ms. */
+  followedAt?: number;
 }
 
 export interface DriftAlarm {
@@ -51,32 +44,33 @@ export function newDrift(): DriftState {
  * Ramdas, Rinaldo 2023, "E-detectors: a nonparametric framework for sequential change detection"). After an alarm the
  * test begins anew.
  *
- * The reference stays what it was made of, but for following upwards by at most `FOLLOW_STEP` a session: a baseline
- * that is walked does not take it along.
+ * The reference stays what it was made of, but for following upwards by at most so much a session and so much a day: a
+ * baseline that is walked does not take it along, however many small steps a day it is walked in.
  *
- * @param mayFollow the session may be learned from
+ * @param about `at`: event time of the session's end, epoch ms; `mayFollow`: the session may be learned from
  * @returns the alarm, where this session raised one
  */
 export function betOnDrift(
   state: DriftState,
-  { reference, session, mayFollow }: { reference: FeatureRows; session: SessionFeatures; mayFollow: boolean },
+  session: SessionFeatures,
+  {
+    reference,
+    at,
+    mayFollow,
+    settings,
+  }: { reference: FeatureRows; at: number; mayFollow: boolean; settings: Learning['drift'] },
 ): DriftAlarm | undefined {
-  const bound = 0.5 + Math.max(LEAST_MARGIN, MARGIN_ERRORS / Math.sqrt(12 * reference.count));
+  const followStep = mayFollow ? stepOf(state, at, settings) : 0;
   let sum = 0;
   let most = 0;
   let strongest = 0;
   for (const [w, { feature, index }] of WATCHED.entries()) {
-    const value = onScale(feature, session[feature]);
-    const followed = state.followed[w] ?? 0;
-    const rank = midRank(
-      reference,
-      index,
-      encodeScaled(value - followed - (feature === 'newTargets' ? SHARE_TOLERANCE : TOLERANCE)),
-    );
-    if (mayFollow) {
-      const step = rank > 0.5 ? FOLLOW_STEP : rank < 0.5 ? -FOLLOW_STEP : 0;
-      state.followed[w] = Math.max(0, followed + step);
-    }
+    const tolerance = isFine(feature) ? settings.shareTolerance : settings.tolerance;
+    const lowered = onScale(feature, session[feature]) - (state.followed[w] ?? 0) - tolerance;
+    const rank = midRank(reference, index, encodeScaled(lowered));
+    const step = rank > 0.5 ? followStep : rank < 0.5 ? -followStep : 0;
+    state.followed[w] = Math.max(0, (state.followed[w] ?? 0) + step);
+    const bound = 0.5 + marginOf(reference, index);
     let own = 0;
     for (const [b, share] of BETS.entries()) {
       const cell = w * BETS.length + b;
@@ -91,7 +85,29 @@ export function betOnDrift(
     }
   }
   const detector = sum / state.capital.length;
-  if (detector < FALSE_ALARM_EVERY) return undefined;
+  if (detector < settings.falseAlarmEvery) return undefined;
   state.capital.fill(0);
   return { nats: Math.log(detector), feature: strongest };
+}
+
+/** Whether the state is of the features that are watched now. */
+export function isCurrentDrift({ capital }: DriftState): boolean {
+  return capital.length === WATCHED.length * BETS.length;
+}
+
+/**
+ * By how much the mean rank may be off because the reference has so few sessions. A feature whose sessions are mostly
+ * alike has ranks that vary less; what none of them has shown yet counts as one that has.
+ */
+function marginOf(reference: FeatureRows, feature: number): number {
+  const { count } = reference;
+  const variance = Math.min(1 / 12, rankVariance(reference, feature) + 1 / count);
+  return Math.max(LEAST_MARGIN, MARGIN_ERRORS * Math.sqrt(variance / count));
+}
+
+/** How far the reference may follow with this session, on the features' scale. */
+function stepOf(state: DriftState, at: number, { followPerSession, followPerDay }: Learning['drift']): number {
+  const days = Math.max(0, at - (state.followedAt ?? at)) / DAY_MS;
+  state.followedAt = Math.max(state.followedAt ?? at, at);
+  return Math.min(followPerSession, followPerDay * days);
 }

@@ -58,6 +58,28 @@ export function midRank({ cells, count }: FeatureRows, feature: number, code: nu
   return count === 0 ? 0.5 : twice / (2 * count);
 }
 
+/** Whether the rows hold the features there are now; an earlier version of this program stored fewer. */
+export function isCurrent({ cells, count }: FeatureRows): boolean {
+  return cells.length === count * FEATURE_COUNT;
+}
+
+/**
+ * Variance of the mid-ranks of one feature: 1/12 where no two rows are alike, less with ties.
+ *
+ * From the correction of rank statistics for ties: (1 - sum of (ties / n)^3) / 12.
+ */
+export function rankVariance({ cells, count }: FeatureRows, feature: number): number {
+  if (count === 0) return 1 / 12;
+  const ties = new Map<number, number>();
+  for (let row = 0; row < count; row++) {
+    const code = cells[row * FEATURE_COUNT + feature] ?? 0;
+    ties.set(code, (ties.get(code) ?? 0) + 1);
+  }
+  let cubes = 0;
+  for (const tied of ties.values()) cubes += (tied / count) ** 3;
+  return (1 - cubes) / 12;
+}
+
 export interface Spread {
   centre: number;
   /** Scale of a Laplace distribution with the same median absolute deviation. */

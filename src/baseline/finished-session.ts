@@ -2,9 +2,13 @@ import type { Assessment } from '../detect/port.js';
 import type { AgentBaseline } from './agent-baseline.js';
 import type { SessionRecord } from './facts.js';
 import type { Habits, FinishedSession } from './habits.js';
-import { mix } from './keys.js';
+import { isWrite, mix } from './keys.js';
 import type { SessionFeatures } from './session-features.js';
 import type { SessionState } from './session-state.js';
+
+const MINUTE_MS = 60_000;
+/** Kind of a target that names a dependency. */
+export const PACKAGE_KIND = 'package';
 
 /** Adds to an assessment what is unusual about the session as a whole so far. */
 export function withHabits(assessment: Assessment, session: SessionState, habits: Habits): Assessment {
@@ -29,15 +33,24 @@ export function withHabits(assessment: Assessment, session: SessionState, habits
   return assessment;
 }
 
-/** A session that is over, as numbers. @param own what was known of the agent before it */
+/**
+ * A session that is over, as numbers.
+ *
+ * @param own what was known of the agent before it
+ * @param packageKind hash of the kind of target that names a dependency
+ */
 export function finishedSession(
   session: SessionState,
-  { tools, targets }: SessionRecord,
-  own: AgentBaseline,
+  { tools, targets, transitions }: SessionRecord,
+  { own, packageKind }: { own: AgentBaseline; packageKind: number },
 ): FinishedSession {
   const { tenant, agentId, activity, scoring } = session;
   let fresh = 0;
-  for (const { kind, value } of targets) if (own.values.get(mix(kind, value)) === 0) fresh++;
+  let dependencies = 0;
+  for (const { kind, value, effect } of targets) {
+    if (own.values.get(mix(kind, value)) === 0) fresh++;
+    if (kind === packageKind && isWrite(effect)) dependencies++;
+  }
   const features: SessionFeatures = {
     calls: scoring.callCount,
     tokens: activity.tokens,
@@ -50,6 +63,20 @@ export function finishedSession(
     toolMix: 0,
     newTargets: targets.length === 0 ? 0 : fresh / targets.length,
     risk: activity.peakNats,
+    pace: (scoring.callCount * MINUTE_MS) / Math.max(MINUTE_MS, session.durationMs),
+    deniedShare: session.denied / Math.max(1, scoring.callCount),
+    toolShares: 0,
+    tokensPerRequest: activity.tokens / Math.max(1, session.prompts),
+    dependencies,
+    approvals: session.approvals,
   };
-  return { tenant, agentId, features, tools: tools.map(({ tool }) => tool), reasoned: session.isReasoned };
+  return {
+    tenant,
+    agentId,
+    endedAt: session.latest,
+    features,
+    tools: tools.map(({ tool }) => tool),
+    toolCalls: transitions.map(([, tool]) => tool),
+    reasoned: session.isReasoned,
+  };
 }

@@ -1,9 +1,10 @@
 import type { Measure } from '../detect/port.js';
 import { StateTable } from '../lib/state-table.js';
-import { newHabits, normsOf, RECENT_SESSIONS, surpriseAbove, type AgentHabits, type Norms } from './agent-habits.js';
-import { betOnDrift, newDrift, REFERENCE_SESSIONS, type DriftAlarm } from './drift.js';
+import { habitsOf, newHabits, normsOf, surpriseAbove, type AgentHabits, type Norms } from './agent-habits.js';
+import { betOnDrift, newDrift, type DriftAlarm } from './drift.js';
 import { pushRow, setRow, spreadOf } from './feature-rows.js';
 import { mix } from './keys.js';
+import { DEFAULT_LEARNING, type Learning } from './learning.js';
 import {
   FEATURE_WORDS,
   FEATURES,
@@ -15,8 +16,7 @@ import {
 } from './session-features.js';
 
 const AGENTS_IN_MEMORY = 1_024;
-/** Learned sessions before the reference is begun: while an agent is new, everything it does is. */
-const BURN_IN_SESSIONS = 10;
+const DAY_MS = 24 * 60 * 60_000;
 const MAX_TOOLS = 64;
 /** Explanations of a finished session's drift that are not there. */
 const NO_MEASURES: ReadonlyMap<string, Measure> = new Map();
@@ -44,9 +44,12 @@ const GROUPS = Object.entries(SESSION_MEASURES).map(([name, features]) => ({
 export interface FinishedSession {
   tenant: string;
   agentId: string;
+  /** Event time of its end, epoch ms; absent where an earlier version of this program stored it. */
+  endedAt?: number;
   features: SessionFeatures;
-  /** Hashes of the tools it used. */
+  /** Hashes of the tools it used, and of the tool of each call. */
   tools: readonly number[];
+  toolCalls?: readonly number[];
   reasoned: boolean;
 }
 
@@ -55,9 +58,11 @@ export class Habits {
   readonly #table: StateTable<AgentHabits>;
   /** Worked out anew when the agent has learned; lives as long as the agent's habits are in memory. */
   readonly #norms = new WeakMap<AgentHabits, Norms>();
+  readonly #learning: Learning;
   #latest = { tenant: '', agentId: '', key: '' };
 
-  constructor(load: (key: string) => Uint8Array | undefined) {
+  constructor(load: (key: string) => Uint8Array | undefined, learning = DEFAULT_LEARNING) {
+    this.#learning = learning;
     this.#table = new StateTable({ prefix: 'habits/', capacity: AGENTS_IN_MEMORY, load });
   }
 
@@ -67,7 +72,7 @@ export class Habits {
     session: Partial<SessionFeatures>,
     { isUnreasoned }: { isUnreasoned: boolean },
   ): ReadonlyMap<string, Measure> {
-    const habits = this.#table.get(this.#keyOf(tenant, agentId));
+    const habits = this.#find(this.#keyOf(tenant, agentId));
     if (habits === undefined) return NO_MEASURES;
     const { spreads, samples } = this.#normsOf(habits);
     let found: Map<string, Measure> | undefined;
@@ -106,11 +111,12 @@ export class Habits {
    */
   testDrift(session: FinishedSession, mayFollow: boolean): ReadonlyMap<string, Measure> {
     const key = this.#keyOf(session.tenant, session.agentId);
-    const habits = this.#table.get(key);
-    if (habits === undefined || habits.reference.count < REFERENCE_SESSIONS) return NO_MEASURES;
+    const habits = this.#find(key);
+    const settings = this.#learning.drift;
+    if (habits?.referenceMade !== true) return NO_MEASURES;
     const { reference, drift } = habits;
-    const features = { ...session.features, toolMix: toolSurprise(habits, session.tools) };
-    const alarm = betOnDrift(drift, { reference, session: features, mayFollow });
+    const features = withTools(habits, session);
+    const alarm = betOnDrift(drift, features, { reference, at: session.endedAt ?? 0, mayFollow, settings });
     this.#table.touch(key);
     return alarm === undefined ? NO_MEASURES : new Map([['drift', driftMeasure(habits, features, alarm)]]);
   }
@@ -118,12 +124,13 @@ export class Habits {
   /** @param isVouched an operator vouches for the traffic: it is what the reference is made of, and no drift */
   learn(session: FinishedSession, isVouched: boolean): void {
     const key = this.#keyOf(session.tenant, session.agentId);
-    const habits = this.#table.get(key) ?? newHabits();
-    const features = { ...session.features, toolMix: toolSurprise(habits, session.tools) };
+    const habits = this.#find(key) ?? newHabits();
+    const features = withTools(habits, session);
     habits.sessions++;
     if (session.reasoned) habits.reasoned++;
-    pushRow(habits.recent, features, RECENT_SESSIONS);
-    if (habits.reference.count < REFERENCE_SESSIONS || isVouched) this.#refer(habits, session.tools, features);
+    pushRow(habits.recent, features, this.#learning.sessions.recent);
+    if (isVouched || habits.referenceMade !== true) this.#refer(habits, session, features);
+    habits.referenceMade ||= this.#isReferenceMade(habits, session, isVouched);
     if (isVouched) habits.drift = newDrift();
     this.#table.set(key, habits);
   }
@@ -136,25 +143,46 @@ export class Habits {
     this.#table.drain(puts, deletes);
   }
 
+  #find(key: string): AgentHabits | undefined {
+    const stored = this.#table.get(key);
+    if (stored === undefined) return undefined;
+    const habits = habitsOf(stored);
+    if (habits !== stored) this.#table.set(key, habits);
+    return habits;
+  }
+
+  /** It has its sessions, and has seen a week of them, or an operator vouches for them. */
+  #isReferenceMade(habits: AgentHabits, { endedAt = 0 }: FinishedSession, isVouched: boolean): boolean {
+    const { referenceSessions, referenceDays } = this.#learning.drift;
+    const { reference, referenceSince = endedAt } = habits;
+    if (reference.count < referenceSessions) return false;
+    return isVouched || endedAt - referenceSince >= referenceDays * DAY_MS;
+  }
+
   /** The reference is a fair sample of all sessions it may be made of (reservoir sampling, Vitter 1985). */
-  #refer(habits: AgentHabits, tools: readonly number[], features: SessionFeatures): void {
-    for (const tool of tools) {
-      const sessions = habits.tools.get(tool);
-      if (sessions !== undefined || habits.tools.size < MAX_TOOLS) habits.tools.set(tool, (sessions ?? 0) + 1);
-    }
+  #refer(
+    habits: AgentHabits,
+    { tools, toolCalls = [], endedAt = 0 }: FinishedSession,
+    features: SessionFeatures,
+  ): void {
+    for (const tool of tools) addTo(habits.tools, tool);
+    for (const tool of toolCalls) addTo(habits.toolCalls, tool);
+    habits.calls += toolCalls.length;
     habits.toolSessions++;
-    const offered = habits.toolSessions - BURN_IN_SESSIONS;
+    const { burnInSessions, referenceSessions } = this.#learning.drift;
+    const offered = habits.toolSessions - burnInSessions;
     if (offered <= 0) return;
-    if (habits.reference.count < REFERENCE_SESSIONS) pushRow(habits.reference, features, REFERENCE_SESSIONS);
+    habits.referenceSince ??= endedAt;
+    if (habits.reference.count < referenceSessions) pushRow(habits.reference, features, referenceSessions);
     // Spread evenly by a mixed counter: as good as chance, and the same in every replay.
-    else if (mix(offered, 1) % offered < REFERENCE_SESSIONS)
-      setRow(habits.reference, mix(offered, 2) % REFERENCE_SESSIONS, features);
+    else if (mix(offered, 1) % offered < referenceSessions)
+      setRow(habits.reference, mix(offered, 2) % referenceSessions, features);
   }
 
   #normsOf(habits: AgentHabits): Norms {
     const held = this.#norms.get(habits);
     if (held !== undefined && held.sessions === habits.sessions) return held;
-    const norms = normsOf(habits);
+    const norms = normsOf(habits, this.#learning.sessions.leastSpread);
     this.#norms.set(habits, norms);
     return norms;
   }
@@ -166,6 +194,33 @@ export class Habits {
     }
     return this.#latest.key;
   }
+}
+
+/** Counts one more, while there is room. */
+function addTo(counts: Map<number, number>, tool: number): void {
+  const before = counts.get(tool);
+  if (before !== undefined || counts.size < MAX_TOOLS) counts.set(tool, (before ?? 0) + 1);
+}
+
+/** The session's features with those that compare its tools with the reference. */
+function withTools(habits: AgentHabits, { features, tools, toolCalls = [] }: FinishedSession): SessionFeatures {
+  return { ...features, toolMix: toolSurprise(habits, tools), toolShares: shareDistance(habits, toolCalls) };
+}
+
+/**
+ * How far the shares of the tools among a session's calls are from those of the reference, nats: the relative entropy
+ * (Kullback, Leibler 1951). Unlike surprise it also rises where a usual tool takes the place of the others.
+ */
+function shareDistance({ toolCalls, calls }: AgentHabits, used: readonly number[]): number {
+  const counts = new Map<number, number>();
+  for (const tool of used) counts.set(tool, (counts.get(tool) ?? 0) + 1);
+  let sum = 0;
+  for (const [tool, count] of counts) {
+    const share = count / used.length;
+    const usual = ((toolCalls.get(tool) ?? 0) + 0.5) / (calls + 0.5 * (toolCalls.size + 1));
+    sum += share * Math.log(share / usual);
+  }
+  return Math.max(0, sum);
 }
 
 /** Mean surprise of a session's tools under the reference, nats. */

@@ -15,8 +15,8 @@ export interface PastSession {
 
 /** Learned sessions kept. */
 export interface HistoryLimits {
-  historyPerAgent: number;
-  historyPerTenant: number;
+  perAgent: number;
+  perTenant: number;
 }
 
 /** A past session as it is stored. */
@@ -82,8 +82,8 @@ export class History {
     const entry = { ...session, serial: index.next++, request: requestKeyOf(first?.words ?? []), changes };
     this.#table.set(keyOf(entry.tenant, entry.agentId, entry.serial), entry);
     const own = this.#enter(entry);
-    if (own.length > this.#limits.historyPerAgent) this.#drop(entry.tenant, own[0] ?? entry.serial);
-    this.#cut(entry.tenant, index.warm, this.#limits.historyPerTenant);
+    if (own.length > this.#limits.perAgent) this.#drop(entry.tenant, own[0] ?? entry.serial);
+    this.#cut(entry.tenant, index.warm, this.#limits.perTenant);
     this.#cut(entry.tenant, index.cold, MAX_COLD_SESSIONS);
   }
 

@@ -1,5 +1,5 @@
 import type { FinishedFacts } from '../detect/port.js';
-import type { HistoryLimits } from './history.js';
+import type { Learning } from './learning.js';
 import type { Prior } from './prior.js';
 
 import type { Budgets } from './thresholds.js';
@@ -16,10 +16,10 @@ export interface ClosedResult {
   learned: boolean;
   /** The tenant's thresholds were computed anew. */
   calibrated: boolean;
+  /** The session was learned, and a version of the baseline is to be published with it. */
+  publicationDue: boolean;
   /** The session as a whole; undefined where there is nothing to say about it. */
   finished: FinishedFacts | undefined;
-  /** Sessions the agent's baseline rests on now. */
-  agentSessions: number;
 }
 
 export interface RegistryOptions {
@@ -27,11 +27,9 @@ export interface RegistryOptions {
   seed: number;
   budgets: Budgets;
   prior: Prior;
-  /**
-   * History: 512 sessions an agent and 4,096 a tenant (about 1 KB each) unless said otherwise. The fewer there are, the
-   * more of a request stays learned while it is left out, and the lower the threshold.
-   */
-  limits: Partial<HistoryLimits> & { maxAgents: number; maxSessions: number };
+  /** How baselines learn; the defaults unless given. */
+  learning?: Learning;
+  limits: { maxAgents: number; maxSessions: number };
   load: (key: string) => Uint8Array | undefined;
   /** Everything the store holds under a prefix. */
   entries: (prefix: string) => Iterable<{ key: string; value: Uint8Array }>;
@@ -47,6 +45,8 @@ export interface RegistryStats {
   sessionsEvicted: number;
   /** Closed sessions that were not learned. */
   sessionsDiscarded: number;
+  /** Those of them that nobody had judged in time. */
+  sessionsUnreviewed: number;
   incidentsInQuarantine: number;
   /** Quarantined sessions or incidents that found no room. */
   quarantineDropped: number;

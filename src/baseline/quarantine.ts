@@ -2,69 +2,87 @@ import { BoundedMap } from '../lib/bounded-map.js';
 import { StateTable } from '../lib/state-table.js';
 import type { FinishedSession } from './habits.js';
 import type { PastSession } from './history.js';
+import { DEFAULT_LEARNING, type Learning } from './learning.js';
 
 export interface HeldSession extends Omit<PastSession, 'serial'> {
   /** Absent where an earlier version of this program put it in. */
   finished?: FinishedSession;
 }
 
-/** Sessions of one incident that wait for a person's verdict. */
+/** The call rate of one closed window. */
+export interface HeldWindow {
+  tenant: string;
+  agentId: string;
+  /** Calls a minute, and event time, epoch ms. */
+  rate: number;
+  rateAt: number;
+}
+
+/** Sessions and windows of one incident that wait for a person's verdict. */
 export interface HeldIncident {
   incidentId: string;
   /** Processing time at which the latest session came, epoch ms. */
   time: number;
   sessions: HeldSession[];
+  windows?: HeldWindow[];
 }
 
-/** Incidents with sessions in quarantine; the one without news for the longest time goes first. */
-const MAX_INCIDENTS = 4_096;
-const MAX_SESSIONS_OF_INCIDENT = 16;
+/** Windows of one incident for each session it may have. */
+const WINDOWS_OF_SESSION = 16;
 
-/** Keeps flagged sessions out of the baselines until a person has judged them. */
+/** Keeps flagged sessions and windows out of the baselines until a person has judged them. */
 export class Quarantine {
   readonly #table: StateTable<HeldIncident>;
-  /** Time by incident, least recently changed first. */
+  readonly #settings: Learning['quarantine'];
+  /** Time by incident, least recently changed first: where there are too many, the one without news for the longest goes. */
   readonly #known: BoundedMap<string, number>;
   #overflow = 0;
 
-  constructor(load: (key: string) => Uint8Array | undefined) {
+  constructor(load: (key: string) => Uint8Array | undefined, settings = DEFAULT_LEARNING.quarantine) {
+    this.#settings = settings;
     this.#table = new StateTable({ prefix: 'quarantine/', capacity: 256, load });
-    this.#known = new BoundedMap(MAX_INCIDENTS, (incidentId) => this.#table.delete(keyOf(incidentId)));
+    this.#known = new BoundedMap(settings.incidents, (incidentId) => this.#table.delete(keyOf(incidentId)));
   }
 
   get size(): number {
     return this.#known.size;
   }
 
-  /** Sessions that found no room, and so are never learned. */
+  /** Sessions and windows that found no room, and so are never learned. */
   get dropped(): number {
     return this.#overflow + this.#known.evicted;
   }
 
   /** @param time processing time, epoch ms */
   hold(incidentId: string, session: HeldSession, time: number): void {
-    const key = keyOf(incidentId);
-    const held = this.#table.get(key) ?? { incidentId, time, sessions: [] };
-    if (held.sessions.length < MAX_SESSIONS_OF_INCIDENT) held.sessions.push(session);
+    const held = this.#of(incidentId, time);
+    if (held.sessions.length < this.#settings.sessionsPerIncident) held.sessions.push(session);
     else this.#overflow++;
-    held.time = Math.max(held.time, time);
-    this.#table.set(key, held);
-    this.#known.set(incidentId, held.time);
+    this.#put(held, time);
   }
 
-  /** Takes an incident's sessions out. */
-  release(incidentId: string): HeldSession[] {
-    if (!this.#known.delete(incidentId)) return [];
-    const held = this.#table.get(keyOf(incidentId))?.sessions ?? [];
+  /** @param time processing time, epoch ms */
+  holdWindow(incidentId: string, window: HeldWindow, time: number): void {
+    const held = this.#of(incidentId, time);
+    held.windows ??= [];
+    if (held.windows.length < WINDOWS_OF_SESSION * this.#settings.sessionsPerIncident) held.windows.push(window);
+    else this.#overflow++;
+    this.#put(held, time);
+  }
+
+  /** Takes out what an incident holds. */
+  release(incidentId: string): { sessions: HeldSession[]; windows: HeldWindow[] } {
+    if (!this.#known.delete(incidentId)) return { sessions: [], windows: [] };
+    const { sessions = [], windows = [] } = this.#table.get(keyOf(incidentId)) ?? {};
     this.#table.delete(keyOf(incidentId));
-    return held;
+    return { sessions, windows };
   }
 
   /** Drops what nobody judged in time. @returns sessions dropped */
   expire(nowMs: number, maxAgeMs: number): number {
     let dropped = 0;
     for (const [incidentId, time] of this.#known.entries()) {
-      if (nowMs - time > maxAgeMs) dropped += this.release(incidentId).length;
+      if (nowMs - time > maxAgeMs) dropped += this.release(incidentId).sessions.length;
     }
     return dropped;
   }
@@ -72,6 +90,16 @@ export class Quarantine {
   restore(stored: Iterable<HeldIncident>): void {
     const ordered = [...stored].sort((a, b) => a.time - b.time || (a.incidentId < b.incidentId ? -1 : 1));
     for (const { incidentId, time } of ordered) this.#known.set(incidentId, time);
+  }
+
+  #of(incidentId: string, time: number): HeldIncident {
+    return this.#table.get(keyOf(incidentId)) ?? { incidentId, time, sessions: [] };
+  }
+
+  #put(held: HeldIncident, time: number): void {
+    held.time = Math.max(held.time, time);
+    this.#table.set(keyOf(held.incidentId), held);
+    this.#known.set(held.incidentId, held.time);
   }
 
   drain(puts: { key: string; value: Uint8Array }[], deletes: string[]): void {

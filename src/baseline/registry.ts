@@ -5,15 +5,16 @@ import { decodeState, StateTable } from '../lib/state-table.js';
 import type { BaselineVersion, KeptVersion, Rollback } from '../model/baseline.js';
 import type { CallObservation, MetricObservation, Observation } from '../model/observation.js';
 import type { Window } from '../model/window.js';
-import { Agents, WARM_SESSIONS, type StoredChange } from './agents.js';
+import { Agents, type StoredChange } from './agents.js';
 import { Assessor } from './assessor.js';
 import { sumOf } from './evidence.js';
 import { callsPerMinute } from './call-rates.js';
 import type { CallFact, SessionRecord } from './facts.js';
 import { FactReader } from './fact-reader.js';
-import { finishedSession, withHabits } from './finished-session.js';
+import { finishedSession, PACKAGE_KIND, withHabits } from './finished-session.js';
 import { Habits } from './habits.js';
-import { History, type HistoryLimits, type StoredPast } from './history.js';
+import { History, type StoredPast } from './history.js';
+import { DEFAULT_LEARNING, quarantineMs, type Learning } from './learning.js';
 import { OpenSessions, type SessionKey } from './open-sessions.js';
 import type {
   AgentUsage,
@@ -41,6 +42,7 @@ import { versionsOf } from './versions.js';
  * between two of them changes nothing.
  */
 export class BaselineRegistry {
+  readonly settings: Learning;
   readonly #options: RegistryOptions;
   readonly #reader: FactReader;
   readonly #agents: Agents;
@@ -55,17 +57,20 @@ export class BaselineRegistry {
   readonly #metrics: MetricStreams;
   /** The latest call that was read: `apply` mostly follows `assess` of the same observation. */
   #latest: { observation: Observation; session: SessionState; call: CallFact; riskNats: number } | undefined;
+  readonly #packageKind: number;
   #discarded = 0;
+  #unreviewed = 0;
 
   constructor(options: RegistryOptions) {
-    const { seed, budgets, prior, limits, load } = options;
+    const { seed, budgets, prior, limits, load, learning = DEFAULT_LEARNING } = options;
     this.#options = options;
+    this.settings = learning;
     this.#reader = new FactReader(seed);
-    this.#history = new History({ ...HISTORY, ...limits }, load, (tenant, agentId) =>
-      this.#agents.isWarm(tenant, agentId),
-    );
+    this.#packageKind = this.#reader.name(PACKAGE_KIND);
+    this.#history = new History(learning.history, load, (tenant, agentId) => this.#agents.isWarm(tenant, agentId));
     this.#agents = new Agents({
       maxAgents: limits.maxAgents,
+      learning,
       load,
       onDrop: (tenant, agentId) => {
         this.#history.forgetAgent(tenant, agentId);
@@ -74,11 +79,18 @@ export class BaselineRegistry {
       },
     });
     this.#sessions = new OpenSessions({ maxSessions: limits.maxSessions, load });
-    this.#quarantine = new Quarantine(load);
-    this.#thresholds = new Thresholds({ budgets, models: prior, agents: this.#agents, history: this.#history, load });
+    this.#quarantine = new Quarantine(load, learning.quarantine);
+    this.#thresholds = new Thresholds({
+      learning,
+      budgets,
+      models: prior,
+      agents: this.#agents,
+      history: this.#history,
+      load,
+    });
     this.#assessor = new Assessor(this.#agents, this.#reader, prior);
     this.#learning = new StateTable({ prefix: 'learning/', capacity: TENANTS_IN_MEMORY, load });
-    this.#habits = new Habits(load);
+    this.#habits = new Habits(load, learning);
     this.#kept = new KeptVersions(load);
     this.#metrics = new MetricStreams(load);
   }
@@ -174,10 +186,13 @@ export class BaselineRegistry {
   ): ClosedResult {
     const { tenant, agentId } = key;
     const session = this.#sessions.close(key);
-    if (session === undefined || session.trace.isEmpty) return this.#closed(tenant, agentId);
+    if (session === undefined || session.trace.isEmpty) return NOT_LEARNED;
     const mode = this.learning(tenant);
     const record = recordOf(session.trace.facts);
-    const finished = finishedSession(session, record, this.#agents.read(tenant, agentId));
+    const finished = finishedSession(session, record, {
+      own: this.#agents.read(tenant, agentId),
+      packageKind: this.#packageKind,
+    });
     const isVouched = mode === 'vouched';
     const isLearned = isVouched || (mode === 'on' && outcome === 'learn');
     // What was flagged has had its alarm; what is vouched for is no drift.
@@ -190,16 +205,20 @@ export class BaselineRegistry {
     if (isLearned) {
       this.#learn(held, record, isVouched);
       const calibrated = this.#thresholds.calibrateIfDue(tenant);
-      return { ...this.#closed(tenant, agentId), learned: true, calibrated, finished: facts };
+      const publicationDue = this.#agents.read(tenant, agentId).sessions % this.settings.publish.everySessions === 0;
+      return { learned: true, calibrated, publicationDue, finished: facts };
     }
     if (typeof outcome === 'object') this.#quarantine.hold(outcome.quarantine, held, nowMs);
     else this.#discarded++;
-    return { ...this.#closed(tenant, agentId), finished: facts };
+    return { ...NOT_LEARNED, finished: facts };
   }
 
-  /** A verdict on an incident: its sessions are learned or discarded. @returns sessions learned */
+  /** A verdict on an incident: its sessions and windows are learned or discarded. @returns sessions learned */
   release(incidentId: string, learn: boolean): number {
-    const sessions = this.#quarantine.release(incidentId);
+    const { sessions, windows } = this.#quarantine.release(incidentId);
+    for (const { tenant, agentId, ...rate } of windows) {
+      if (learn && this.learning(tenant) !== 'frozen') this.#agents.learnRate(tenant, agentId, rate);
+    }
     const learned = sessions.filter(({ tenant }) => learn && this.learning(tenant) !== 'frozen');
     this.#discarded += sessions.length - learned.length;
     for (const session of learned) this.#learn(session, recordOf(session.facts), false);
@@ -208,9 +227,10 @@ export class BaselineRegistry {
   }
 
   /** Discards sessions whose incident nobody judged in time. @returns sessions discarded */
-  expireQuarantine(nowMs: number, maxAgeMs: number): number {
-    const dropped = this.#quarantine.expire(nowMs, maxAgeMs);
+  expireQuarantine(nowMs: number): number {
+    const dropped = this.#quarantine.expire(nowMs, quarantineMs(this.settings));
     this.#discarded += dropped;
+    this.#unreviewed += dropped;
     return dropped;
   }
 
@@ -232,20 +252,26 @@ export class BaselineRegistry {
   callRate(window: Window): WindowMeasures {
     const { callRates, version } = this.#agents.read(window.tenant, window.agentId);
     const rate = callsPerMinute(window);
-    const nats = callRates.surprise(rate);
+    const nats = callRates.surprise(rate, window.start);
+    const usual = callRates.usual(window.start);
     const measure: Measure = {
       nats,
-      sampleSize: callRates.size,
+      sampleSize: usual.windows,
       observed: nats > 0 ? `${rate.toFixed(1)} calls a minute` : '',
-      expected: nats > 0 ? `about ${callRates.summary().centre.toFixed(1)} a minute` : '',
+      expected: nats > 0 ? `about ${usual.centre.toFixed(1)} a minute` : '',
     };
     return { measures: new Map([['callRate', measure]]), baselineVersion: version };
   }
 
-  /** Learns the call rate of a closed window that nothing was flagged in. */
-  learnWindow(window: Window): void {
-    if (this.learning(window.tenant) === 'frozen') return;
-    this.#agents.learnRate(window.tenant, window.agentId, callsPerMinute(window));
+  /** Learns the call rate of a closed window, or not. @param nowMs processing time, from which a quarantine counts */
+  learnWindow(window: Window, outcome: SessionOutcome = 'learn', nowMs = 0): void {
+    const { tenant, agentId, start } = window;
+    const mode = this.learning(tenant);
+    const rate = { rate: callsPerMinute(window), rateAt: start };
+    if (mode === 'vouched') this.#agents.learnRate(tenant, agentId, { ...rate, rateVouched: true });
+    else if (typeof outcome === 'object')
+      this.#quarantine.holdWindow(outcome.quarantine, { tenant, agentId, ...rate }, nowMs);
+    else if (mode === 'on' && outcome === 'learn') this.#agents.learnRate(tenant, agentId, rate);
   }
 
   /**
@@ -318,6 +344,7 @@ export class BaselineRegistry {
       openSessions: this.#sessions.size,
       sessionsEvicted: this.#sessions.evicted,
       sessionsDiscarded: this.#discarded,
+      sessionsUnreviewed: this.#unreviewed,
       incidentsInQuarantine: this.#quarantine.size,
       quarantineDropped: this.#quarantine.dropped,
       versionsKept: this.#kept.size,
@@ -337,17 +364,8 @@ export class BaselineRegistry {
   /** Only of agents that are known: a version is never a way back to knowing nothing. */
   #keep(tenant: string, agentId: string, about: Pick<KeptVersion, 'time' | 'rollback'>): void {
     const baseline = this.#agents.find(tenant, agentId);
-    if (baseline !== undefined && baseline.sessions >= WARM_SESSIONS)
+    if (baseline !== undefined && baseline.sessions >= this.settings.warmUp.sessions)
       this.#kept.keep({ tenant, agentId }, baseline, about);
-  }
-
-  #closed(tenant: string, agentId: string): ClosedResult {
-    return {
-      learned: false,
-      calibrated: false,
-      finished: undefined,
-      agentSessions: this.#agents.read(tenant, agentId).sessions,
-    };
   }
 
   #learn({ finished, ...session }: HeldSession, record: SessionRecord, isVouched: boolean): void {
@@ -375,7 +393,7 @@ export class BaselineRegistry {
 }
 
 const NOTHING_MEASURED: ReadonlyMap<string, Measure> = new Map();
-const HISTORY: HistoryLimits = { historyPerAgent: 512, historyPerTenant: 4_096 };
+const NOT_LEARNED: ClosedResult = { learned: false, calibrated: false, publicationDue: false, finished: undefined };
 /** Tenants whose learning mode is held in memory. */
 const TENANTS_IN_MEMORY = 1_024;
 

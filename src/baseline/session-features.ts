@@ -11,6 +11,12 @@ export const FEATURES = [
   'toolMix',
   'newTargets',
   'risk',
+  'pace',
+  'deniedShare',
+  'toolShares',
+  'tokensPerRequest',
+  'dependencies',
+  'approvals',
 ] as const;
 export type Feature = (typeof FEATURES)[number];
 export const FEATURE_COUNT = FEATURES.length;
@@ -28,7 +34,20 @@ const BY_RATIO: ReadonlySet<Feature> = new Set([
   'seconds',
   'distinctTools',
   'quietCalls',
+  'pace',
+  'tokensPerRequest',
+  'dependencies',
+  'approvals',
 ]);
+/** Features from 0 to 1. */
+const SHARES: ReadonlySet<Feature> = new Set(['newTargets', 'deniedShare']);
+/** Features of which little is much. */
+const FINE: ReadonlySet<Feature> = new Set([...SHARES, 'toolShares']);
+/** Whether the tolerance of shares holds for it, and not that of ratios. */
+export function isFine(feature: Feature): boolean {
+  return FINE.has(feature);
+}
+
 /** Dollars are counted in thousandths, so that cents differ from nothing. */
 const COST_UNIT = 1_000;
 /** Steps of the stored form for one unit: 0.05 % on the scale of ratios. */
@@ -58,7 +77,8 @@ export function decodeScaled(code: number): number {
 
 /** One number for a person: `4`, `0.25`, `1200`. */
 export function shown(feature: Feature, value: number): string {
-  return feature === 'costUsd' ? value.toFixed(value < 0.1 ? 4 : 2) : value.toFixed(value < 10 ? 1 : 0);
+  if (feature === 'costUsd') return value.toFixed(value < 0.1 ? 4 : 2);
+  return value.toFixed(SHARES.has(feature) ? 2 : value < 10 ? 1 : 0);
 }
 
 export const FEATURE_WORDS: Readonly<Record<Feature, string>> = {
@@ -73,4 +93,10 @@ export const FEATURE_WORDS: Readonly<Record<Feature, string>> = {
   toolMix: 'nats of surprise at its tools',
   newTargets: 'of its targets new',
   risk: 'nats of risk in its oddest call',
+  pace: 'calls a minute',
+  deniedShare: 'of its calls denied',
+  toolShares: 'nats between the shares of its tools and the usual ones',
+  tokensPerRequest: 'tokens for each request',
+  dependencies: 'dependencies added',
+  approvals: 'approvals asked for',
 };

@@ -20,11 +20,26 @@ interface Tallies {
   errors: number;
   /** Calls whose content was read since the user last spoke. */
   exposures: number;
+  /** Calls that asked for an approval or named one, and approvals that governance told of. */
+  asked: number;
+  approved: number;
   /** Event time of the first observation, epoch ms; -1 before it. */
   startedAt: number;
   /** Event time of the latest observation, epoch ms. */
   latest: number;
 }
+
+const NOTHING: Tallies = {
+  prompts: 0,
+  messages: 0,
+  denied: 0,
+  errors: 0,
+  exposures: 0,
+  asked: 0,
+  approved: 0,
+  startedAt: -1,
+  latest: 0,
+};
 
 /** An attempt that was scored. */
 interface Attempt {
@@ -64,7 +79,7 @@ export class SessionState {
   /** Order of the last change among the sessions of the registry. */
   touched = 0;
   #declared: DeclaredCalls;
-  #tallies: Tallies = { prompts: 0, messages: 0, denied: 0, errors: 0, exposures: 0, startedAt: -1, latest: 0 };
+  #tallies: Tallies = { ...NOTHING };
   #emitters: Partial<Record<Stream, string[]>> = {};
   /** Attempts scored already, by call id: their audit record brings the outcome only. */
   readonly #pending: Map<number, Attempt>;
@@ -88,7 +103,8 @@ export class SessionState {
     if (plain === undefined) return;
     this.prompt = plain.prompt;
     this.touched = plain.touched;
-    this.#tallies = plain.tallies;
+    // An earlier version of this program stored fewer of them.
+    this.#tallies = { ...NOTHING, ...plain.tallies };
     this.#emitters = plain.emitters;
   }
 
@@ -106,6 +122,16 @@ export class SessionState {
   /** Calls denied so far. */
   get denied(): number {
     return this.#tallies.denied;
+  }
+
+  /** Turns of the user. */
+  get prompts(): number {
+    return this.#tallies.prompts;
+  }
+
+  /** Approvals asked for: gateways and governance tell of the same ones, so the larger counts. */
+  get approvals(): number {
+    return Math.max(this.#tallies.asked, this.#tallies.approved);
   }
 
   /** Any reasoning was seen: a request or a message of the model. */
@@ -190,6 +216,9 @@ export class SessionState {
       case 'policy_deny':
         this.#withhold(reader.callId(observation.callId), observation.kind === 'policy_deny');
         break;
+      case 'approval':
+        this.#tallies.approved++;
+        break;
       case 'sample':
       case 'session_summary':
         this.activity.metric(observation);
@@ -213,6 +242,7 @@ export class SessionState {
     const { error, resultClass = 0, decision } = observation;
     this.#pending.delete(fact.callId);
     this.activity.outcome(fact.tool, decision === 'deny' || error !== undefined);
+    if (decision === 'ask' || observation.approvalId !== undefined) this.#tallies.asked++;
     if (decision === 'deny') this.#tallies.denied++;
     else if (error !== undefined) this.#tallies.errors++;
     const isRead = error === undefined && resultClass > 0 && decision !== 'deny' && !this.#withheld.has(fact.callId);

@@ -1,14 +1,8 @@
 import { StateTable } from '../lib/state-table.js';
-import { WARM_SESSIONS, type Agents } from './agents.js';
-import {
-  calibrationOf,
-  FIRST_GROUPS,
-  FIRST_SESSIONS,
-  MAX_CALIBRATED,
-  thresholdIn,
-  type Calibration,
-} from './calibration.js';
+import type { Agents } from './agents.js';
+import { calibrationOf, thresholdIn, type Calibration } from './calibration.js';
 import type { History } from './history.js';
+import type { Learning } from './learning.js';
 import type { Models } from './prior.js';
 import { advance, samplesOf, sweepOf, type Sweep } from './sweep.js';
 
@@ -34,17 +28,31 @@ export interface Budgets {
   of: (agentId: string) => number;
 }
 
+/** How a calibration goes about its work, from so many learned sessions on. */
+interface Pace {
+  from: number;
+  growth: number;
+  learnedForScored: number;
+  sessionsAStep: number;
+}
+
+/** Learned sessions from which on a calibration waits for more growth. */
+const FIRST_GROWN = 256;
+
 /**
  * By sessions learned when a tenant was calibrated last: it is calibrated again when they have grown by this share and
  * by so many for each one that is scored again, and meanwhile each learned session scores so many again. So a tenant
  * that is known well pays for half a session with each that it learns.
  */
-const PACES = [
-  { from: 4 * MAX_CALIBRATED, growth: 0.5, learnedForScored: 2, sessionsAStep: 1 },
-  { from: MAX_CALIBRATED, growth: 0.5, learnedForScored: 1, sessionsAStep: 2 },
-  { from: 256, growth: 0.5, learnedForScored: 0, sessionsAStep: 4 },
-  { from: 0, growth: 0.25, learnedForScored: 0, sessionsAStep: 8 },
-] as const;
+function pacesOf({ sessions, growth, laterGrowth }: Learning['calibration']): readonly Pace[] {
+  return [
+    { from: 4 * sessions, growth: laterGrowth, learnedForScored: 2, sessionsAStep: 1 },
+    { from: sessions, growth: laterGrowth, learnedForScored: 1, sessionsAStep: 2 },
+    { from: FIRST_GROWN, growth: laterGrowth, learnedForScored: 0, sessionsAStep: 4 },
+    { from: 0, growth, learnedForScored: 0, sessionsAStep: 8 },
+  ];
+}
+
 /** A history this short is scored at once. */
 const AT_ONCE = 32;
 /** Tenants whose calibration is held in memory. */
@@ -58,8 +66,11 @@ export class Thresholds {
   readonly #models: Models;
   readonly #agents: Agents;
   readonly #history: History;
+  readonly #learning: Learning;
+  readonly #paces: readonly Pace[];
 
   constructor(options: {
+    learning: Learning;
     budgets: Budgets;
     models: Models;
     agents: Agents;
@@ -70,6 +81,8 @@ export class Thresholds {
     this.#models = options.models;
     this.#agents = options.agents;
     this.#history = options.history;
+    this.#learning = options.learning;
+    this.#paces = pacesOf(options.learning.calibration);
     this.#table = new StateTable({ prefix: 'calibrated/', capacity: TENANTS_IN_MEMORY, load: options.load });
     this.#sweeps = new StateTable({ prefix: 'sweep/', capacity: TENANTS_IN_MEMORY, load: options.load });
   }
@@ -91,7 +104,7 @@ export class Thresholds {
   calibrateIfDue(tenant: string): boolean {
     const sweep = this.#sweeps.get(JSON.stringify([tenant])) ?? (this.#isDue(tenant) ? this.#begin(tenant) : undefined);
     if (sweep === undefined) return false;
-    const { sessionsAStep } = paceOf(sweep.learnedSessions);
+    const { sessionsAStep } = this.#paceOf(sweep.learnedSessions);
     return this.#advance(tenant, sweep, sweep.serials.length <= AT_ONCE ? AT_ONCE : sessionsAStep);
   }
 
@@ -102,19 +115,28 @@ export class Thresholds {
 
   #isDue(tenant: string): boolean {
     const held = this.#held(tenant);
+    const { sessions } = this.#learning.calibration;
     if (held !== undefined) {
-      const { growth, learnedForScored } = paceOf(held.learnedSessions);
-      const wait = Math.max(growth * held.learnedSessions, learnedForScored * MAX_CALIBRATED);
+      const { growth, learnedForScored } = this.#paceOf(held.learnedSessions);
+      const wait = Math.max(growth * held.learnedSessions, learnedForScored * sessions);
       return this.#agents.pool(tenant).sessions >= held.learnedSessions + wait;
     }
+    const { calibrationSessions, calibrationRequests } = this.#learning.warmUp;
     return (
-      this.#history.size(tenant) >= FIRST_SESSIONS &&
-      this.#history.groups(tenant, MAX_CALIBRATED).length >= FIRST_GROUPS
+      this.#history.size(tenant) >= calibrationSessions &&
+      this.#history.groups(tenant, sessions).length >= calibrationRequests
     );
   }
 
+  #paceOf(learnedSessions: number): Pace {
+    const pace = this.#paces.find(({ from }) => learnedSessions >= from);
+    if (pace === undefined) throw new RangeError(`fewer than no sessions were learned: ${learnedSessions}`);
+    return pace;
+  }
+
   #begin(tenant: string): Sweep {
-    return sweepOf(this.#history.groups(tenant, MAX_CALIBRATED), this.#agents.pool(tenant).sessions);
+    const groups = this.#history.groups(tenant, this.#learning.calibration.sessions);
+    return sweepOf(groups, this.#agents.pool(tenant).sessions);
   }
 
   #advance(tenant: string, sweep: Sweep, sessions: number): boolean {
@@ -150,7 +172,8 @@ export class Thresholds {
   promise(tenant: string): string {
     const held = this.#held(tenant);
     if (held === undefined) {
-      return `Warming up: no incident opens from statistics before ${FIRST_SESSIONS} clean sessions of ${FIRST_GROUPS} kinds of request are learned from agents with at least ${WARM_SESSIONS} sessions each (so far ${this.#history.size(tenant)} sessions).`;
+      const { sessions, calibrationSessions, calibrationRequests } = this.#learning.warmUp;
+      return `Warming up: no incident opens from statistics before ${calibrationSessions} clean sessions of ${calibrationRequests} kinds of request are learned from agents with at least ${sessions} sessions each (so far ${this.#history.size(tenant)} sessions).`;
     }
     const known = `${held.groups} independent kinds of request support a budget of ${percent(held.strongestBudget)} at best`;
     const { standard, classes } = this.#budgets;
@@ -177,10 +200,6 @@ export class Thresholds {
   #held(tenant: string): Calibration | undefined {
     return this.#table.get(JSON.stringify([tenant]));
   }
-}
-
-function paceOf(learnedSessions: number): (typeof PACES)[number] {
-  return PACES.find(({ from }) => learnedSessions >= from) ?? PACES[3];
 }
 
 function percent(share: number): string {

@@ -21,6 +21,7 @@ export function versionsOf(
   rollback?: Rollback,
 ): BaselineVersion[] {
   const { centre, scale } = baseline.callRates.summary();
+  const slow = baseline.callRates.reference();
   const features: [feature: string, sampleCount: number, state: object][] = [
     ['tools', baseline.tools.total, named(baseline, baseline.tools)],
     ['transitions', baseline.transitions.total, transitions(baseline)],
@@ -30,7 +31,12 @@ export function versionsOf(
     [
       'call-rate',
       baseline.callRates.size,
-      { callsPerMinute: { median: centre, laplaceScale: scale }, windows: baseline.callRates.size },
+      {
+        callsPerMinute: { median: centre, laplaceScale: scale },
+        windows: baseline.callRates.size,
+        reference: { median: slow.centre, laplaceScale: slow.scale, windows: slow.windows },
+        knownHoursOfWeek: baseline.callRates.knownHours(),
+      },
     ],
   ];
   if (rollback !== undefined) features.push(['rollback', baseline.sessions, rollback]);

@@ -3,6 +3,7 @@ import { isDateOrTime } from '../lib/text/date-or-time.js';
 import { mentionedWords } from '../lib/text/words.js';
 import { valueHash } from './derive.js';
 import { cutText, foldText, visibleText } from './fold-text.js';
+import { packagesOf } from './package-command.js';
 import { redactText } from './redact.js';
 import { scanPieces } from './scan-pieces.js';
 import { isSecretField } from './secret-field.js';
@@ -25,6 +26,8 @@ const MAX_DEPTH = 16;
 const MAX_LEAVES = 2_000;
 /** A longer text is not one target; the addresses in it are. */
 const MAX_WHOLE_CHARS = 512;
+
+const COMMAND_FIELDS: ReadonlySet<string> = new Set(['command', 'cmd', 'commands', 'script', 'shell']);
 
 /** What an emitter says about one target. */
 export interface GivenTarget {
@@ -49,6 +52,7 @@ export function deriveTargets(args: Record<string, unknown>, seed: number): Targ
   eachLeaf(args, (field, value) => {
     if (value.trim() === '') return;
     if (value.length <= MAX_WHOLE_CHARS) add(field, targetKind(field, value.trim()), value);
+    if (isCommandField(field)) for (const name of packagesOf(value)) add(field, 'package', name);
     if (value.length <= 24) return;
     scanPieces(value, {
       full: () => targets.length >= MAX_TARGETS,
@@ -62,6 +66,11 @@ export function deriveTargets(args: Record<string, unknown>, seed: number): Targ
     });
   });
   return targets;
+}
+
+/** A field that holds what a shell is to do. */
+function isCommandField(field: string): boolean {
+  return COMMAND_FIELDS.has(field.toLowerCase());
 }
 
 /** A target as it is logged: hashes of the whole value, and of it only a short, redacted, harmless excerpt. */

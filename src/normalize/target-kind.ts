@@ -13,6 +13,7 @@ const BY_NAME: readonly (readonly [kind: string, words: readonly string[]])[] = 
   ['channel', ['channel', 'channels', 'room', 'thread', 'topic']],
   ['file', ['file', 'files', 'path', 'paths', 'filename', 'dir', 'directory', 'folder', 'attachment', 'attachments']],
   ['repo', ['repo', 'repository', 'branch']],
+  ['package', ['package', 'packages', 'dependency', 'dependencies']],
   ['product', ['product', 'products', 'item', 'items', 'sku']],
   ['event', ['event', 'meeting', 'appointment']],
   ['venue', ['restaurant', 'restaurants', 'hotel', 'hotels', 'company', 'venue', 'airline']],

@@ -1,21 +1,12 @@
-import { FALSE_ALARM_EVERY } from '../baseline/drift.js';
-import { sessionOutcome } from '../correlate/session-outcome.js';
 import type { FinishedSubject } from '../detect/port.js';
 import type { ClosedSession } from '../join/port.js';
 import type { Observation } from '../model/observation.js';
 import type { CaseFlow } from './case-flow.js';
+import { outcomeOf } from './learnable.js';
 import { subjectOf } from './parts.js';
 import { publish } from './publish.js';
 import type { Turn } from './turn.js';
 
-/** Learned sessions of an agent between two published versions of its baseline. */
-const PUBLISH_EVERY = 25;
-/** Just below what an alarm of the test across sessions weighs. */
-const ACROSS_SESSIONS = {
-  nats: Math.log(FALSE_ALARM_EVERY) - 0.01,
-  budget: 1 / FALSE_ALARM_EVERY,
-  groups: FALSE_ALARM_EVERY,
-};
 /** What becomes of a session that has ended: it is learned, discarded or put aside, and looked at as a whole. */
 export class FinishedSessions {
   readonly #turn: Turn;
@@ -30,11 +21,7 @@ export class FinishedSessions {
     const { baselines, correlator, detectors, notice } = this.#turn.parts;
     const subject = subjectOf(closed);
     const risk = correlator.riskOf(subject);
-    const incident = risk === undefined ? undefined : correlator.incident(closed.tenant, risk.incidentId);
-    const outcome =
-      risk?.shiftId !== undefined && risk.incidentId === ''
-        ? this.#turn.parts.peers.outcome(closed.tenant, closed.agentId, risk.shiftId)
-        : sessionOutcome(risk?.incidentId ?? '', incident);
+    const outcome = outcomeOf(this.#turn.parts, subject, closed.lastTime);
     const result = baselines.closeSession(subject, outcome, {
       extraNats: risk?.peakStreamNats ?? 0,
       nowMs: this.#turn.now,
@@ -45,8 +32,7 @@ export class FinishedSessions {
     if (typeof outcome === 'object') this.#turn.counters.sessionsQuarantined++;
     if (result.learned) {
       this.#turn.counters.sessionsLearned++;
-      if (result.agentSessions % PUBLISH_EVERY === 0)
-        publish(this.#turn, closed.tenant, closed.agentId, closed.lastTime);
+      if (result.publicationDue) publish(this.#turn, closed.tenant, closed.agentId, closed.lastTime);
     }
     if (result.finished !== undefined) this.#session({ ...closed, ...result.finished });
     if (result.calibrated)
@@ -65,7 +51,7 @@ export class FinishedSessions {
    * what it finds is weighed by that, not by the threshold of single sessions.
    */
   #session(finished: FinishedSubject): void {
-    const { detectors, correlator } = this.#turn.parts;
+    const { baselines, detectors, correlator } = this.#turn.parts;
     const signals = detectors.session(finished);
     this.#turn.parts.sessionScored?.(finished, signals);
     if (signals.length === 0) return;
@@ -82,7 +68,7 @@ export class FinishedSessions {
       time: finished.lastTime,
       callTerms: counted.map(({ detectorId, nats }) => ({ label: detectorId, nats })),
       signals,
-      threshold: ACROSS_SESSIONS,
+      threshold: acrossSessions(baselines.settings.drift.falseAlarmEvery),
     });
   }
 
@@ -94,4 +80,9 @@ export class FinishedSessions {
     correlator.forget(subject);
     detectors.sessionClosed(subject);
   }
+}
+
+/** Just below what an alarm of the test across sessions weighs. @param sessions between two false alarms */
+function acrossSessions(sessions: number): { nats: number; budget: number; groups: number } {
+  return { nats: Math.log(sessions) - 0.01, budget: 1 / sessions, groups: sessions };
 }

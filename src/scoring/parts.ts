@@ -73,9 +73,6 @@ export interface ScoringParts {
   sessionScored?: (finished: FinishedSubject, signals: Signal[]) => void;
 }
 
-/** Flagged sessions that nobody judged for this long are dropped and learning goes on without them. */
-export const QUARANTINE_MS = 14 * 24 * 60 * 60_000;
-
 export function isCall(observation: Observation): observation is CallObservation {
   return observation.kind === 'tool_attempt' || observation.kind === 'tool_call';
 }

@@ -80,5 +80,6 @@ describe('parallax on the command line', () => {
     const printed = run('config', '--print');
     expect(printed.status).toBe(0);
     expect(printed.stdout).toContain('falseAlarmBudget: 0.01');
+    expect(printed.stdout).toContain('referenceSessions: 48');
   });
 });

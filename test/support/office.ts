@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { DEFAULT_LEARNING, type Learning } from '../../src/baseline/learning.js';
 import type { Prior } from '../../src/baseline/prior.js';
 import { loadPrior } from '../../src/baseline/prior.js';
 import { BaselineRegistry } from '../../src/baseline/registry.js';
@@ -10,14 +11,28 @@ import { repositoryRoot } from './recorded.js';
 
 export const prior: Prior = loadPrior(join(repositoryRoot, 'baselines', 'prior.json'));
 
+/** Half a minute: tests need not wait. */
+const QUARANTINE_DAYS = 30 / (24 * 60 * 60);
+
 export interface Office {
   registry: BaselineRegistry;
   store: MemoryStore;
   options: RegistryOptions;
 }
 
-export function office(limits: Partial<RegistryOptions['limits']> = {}, store = memoryStore()): Office {
+/** @param limits of sizes, and of history (`perAgent`, `perTenant`) */
+export function office(
+  { perAgent, perTenant, ...limits }: Partial<RegistryOptions['limits'] & Learning['history']> = {},
+  store = memoryStore(),
+): Office {
+  const { history } = DEFAULT_LEARNING;
+  const learning = {
+    ...DEFAULT_LEARNING,
+    history: { perAgent: perAgent ?? history.perAgent, perTenant: perTenant ?? history.perTenant },
+    quarantine: { ...DEFAULT_LEARNING.quarantine, days: QUARANTINE_DAYS },
+  };
   const options = {
+    learning,
     seed: SEED,
     budgets: { standard: 0.01, classes: new Map<string, number>(), of: () => 0.01 },
     prior,

@@ -19,7 +19,7 @@ const held = <T>(entries: Iterable<{ value: Uint8Array }>) => [...entries].map((
 describe('History', () => {
   it('keeps the newest of every agent and of the tenant, the same after a restart', () => {
     const store = memoryStore();
-    const limits = { historyPerAgent: 3, historyPerTenant: 5 };
+    const limits = { perAgent: 3, perTenant: 5 };
     const known = () => true;
     const history = new History(limits, store.load, known);
     for (let i = 0; i < 6; i++) history.add(session('a', i));
@@ -50,7 +50,7 @@ describe('History of agents that are not known yet', () => {
   it('counts for nothing, is bounded, and counts in full from when the agent is known', () => {
     const store = memoryStore();
     const known = new Set(['old']);
-    const limits = { historyPerAgent: 100, historyPerTenant: 50 };
+    const limits = { perAgent: 100, perTenant: 50 };
     const history = new History(limits, store.load, (_, agentId) => known.has(agentId));
     for (let i = 0; i < 20; i++) history.add(session('old', i));
     for (let i = 0; i < 5_000; i++) history.add(session(`stranger-${i}`, 1_000 + i));
@@ -77,8 +77,8 @@ describe('Quarantine', () => {
     for (const each of [quarantine, again]) {
       expect(each.size).toBe(2);
       expect(each.expire(1_000, 400)).toBe(1);
-      expect(each.release('inc2')).toEqual([]);
-      expect(each.release('inc1')).toHaveLength(16);
+      expect(each.release('inc2').sessions).toEqual([]);
+      expect(each.release('inc1').sessions).toHaveLength(16);
       expect(each.size).toBe(0);
     }
     store.commit(again);

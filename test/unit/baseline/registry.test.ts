@@ -186,7 +186,7 @@ describe('restart', () => {
       if (first !== undefined) stream.push(first, ...rest, 'close');
     }
     const run = (restarts: ReadonlySet<number>): unknown[] => {
-      const made = office({ maxAgents: 5, maxSessions: 3, historyPerAgent: 20 });
+      const made = office({ maxAgents: 5, maxSessions: 3, perAgent: 20 });
       let { registry } = made;
       const out: unknown[] = [];
       stream.forEach((step, i) => {
@@ -206,7 +206,7 @@ describe('restart', () => {
             registry.learnWindow(window(i)),
           );
         }
-        if (i === 100) out.push(registry.release('inc35', true), registry.expireQuarantine(1e9, 1));
+        if (i === 100) out.push(registry.release('inc35', true), registry.expireQuarantine(1e9));
       });
       return [...out, registry.promise(T), registry.versions(T, 'agent-b', 0), registry.callRate(window(90))];
     };
@@ -238,7 +238,8 @@ describe('learning', () => {
     expect(registry.closeSession({ tenant: T, agentId: 'agent-a', sessionId: 's3' }, { quarantine: 'inc1' })).toEqual({
       learned: false,
       calibrated: false,
-      agentSessions: 1,
+      publicationDue: false,
+      finished: undefined,
     });
     registry.apply(control({ at: 1, sessionId: 'idle' }, 'policy_deny'));
     expect(registry.closeSession({ tenant: T, agentId: 'agent-a', sessionId: 'idle' }, 'learn').learned).toBe(false);
@@ -263,7 +264,7 @@ describe('learning', () => {
     registry.setLearning(T, 'vouched');
     for (const observation of ordinary(2)) registry.apply(observation);
     const closed = registry.closeSession({ tenant: T, agentId: 'agent-a', sessionId: 's2' }, { quarantine: 'inc1' });
-    expect(closed).toMatchObject({ learned: true, agentSessions: 1 });
+    expect(closed).toMatchObject({ learned: true });
     expect(registry.agents(T)).toEqual(['agent-a']);
   });
 
@@ -277,7 +278,8 @@ describe('learning', () => {
         { extraNats: 0, nowMs: n * 1_000 },
       );
     }
-    expect(registry.expireQuarantine(60_000, 30_000)).toBe(1);
+    expect(registry.expireQuarantine(60_000)).toBe(1);
+    expect(registry.stats()).toMatchObject({ sessionsDiscarded: 1, sessionsUnreviewed: 1 });
     expect([registry.release('inc1', true), registry.release('inc50', true)]).toEqual([0, 1]);
   });
 
@@ -346,7 +348,7 @@ describe('calibration', () => {
   });
 
   it('goes on in the middle of a calibration after a restart, to the same thresholds', () => {
-    const limits = { historyPerTenant: 90 };
+    const limits = { perTenant: 90 };
     const plain = office(limits);
     for (let n = 0; n < 140; n++) live(plain.registry, ordinary(n));
     let { registry, store, options } = office(limits);
@@ -362,7 +364,7 @@ describe('calibration', () => {
   });
 
   it('scores a request that came hundreds of times in bounded steps', () => {
-    const { registry } = office({ historyPerAgent: 600 });
+    const { registry } = office({ perAgent: 600 });
     for (let n = 0; n < 400; n++) {
       const same = ordinary(n).map((one) => (one.kind === 'prompt' ? { ...one, words: [1, 2, 3] } : one));
       live(registry, n % 10 === 0 ? ordinary(n) : same);
@@ -460,7 +462,7 @@ describe('unknown agents', () => {
 
 describe('bounds', () => {
   it('stays bounded under a hundred thousand agents, and says what it forgot', () => {
-    const { registry, store } = office({ maxAgents: 50, maxSessions: 100, historyPerTenant: 60 });
+    const { registry, store } = office({ maxAgents: 50, maxSessions: 100, perTenant: 60 });
     registry.setLearning(T, 'on');
     for (let i = 0; i < 100_000; i++) {
       const agentId = `agent-${i}`;
