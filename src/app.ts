@@ -135,6 +135,7 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
         incidents: core.incidents,
         commands: core.commands,
         holds: core.holds,
+        responses: { explain: (tenant, incidentId) => core.scoring.explainResponse(tenant, incidentId) },
         agents: {
           knows: (tenant, agentId) =>
             core.agents.get(tenant, agentId) !== undefined || core.baselines.agents(tenant).includes(agentId),

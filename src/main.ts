@@ -12,6 +12,7 @@ import { evaluate } from './cli/evaluate.js';
 import { gateway } from './cli/gateway.js';
 import { lift } from './cli/lift.js';
 import { notify } from './cli/notify.js';
+import { policy } from './cli/policy.js';
 import { replay } from './cli/replay.js';
 import { scoreMetrics } from './cli/score-metrics.js';
 import { serve } from './cli/serve.js';
@@ -36,6 +37,7 @@ const COMMANDS: readonly CliCommand[] = [
   containments,
   baselines,
   discovery,
+  policy,
   notify,
   config,
 ];

@@ -7,9 +7,11 @@ import { CheckpointedReader } from './log/checkpointed-reader.js';
 import type { CallObservation, Observation } from './model/observation.js';
 import type { Window } from './model/window.js';
 import { decide } from './respond/decision.js';
+import type { ResponseExplanation } from './respond/port.js';
 import { Activations } from './scoring/activations.js';
 import { CaseFlow } from './scoring/case-flow.js';
 import { ContainmentTroubles } from './scoring/containment-troubles.js';
+import { explainIncident } from './scoring/response-explanation.js';
 import { FinishedSessions } from './scoring/finished-sessions.js';
 import { Overreach } from './scoring/overreach.js';
 import { outcomeOf } from './scoring/learnable.js';
@@ -230,6 +232,11 @@ export class Scoring {
     if (obstacle === undefined || !responder.isConfirmed(call.tenant, obstacle, reportedAt)) return undefined;
     const isRefused = obstacle.strength === 'deny' || (call.kind === 'tool_call' && call.approvalId === undefined);
     return isRefused ? obstacle.commandId : undefined;
+  }
+
+  /** What policy would do about an incident now, and why; undefined where it is not known. */
+  explainResponse(tenant: string, incidentId: string): ResponseExplanation | undefined {
+    return explainIncident(this.#parts, { tenant, incidentId, now: this.#turn.now });
   }
 
   /**

@@ -14,6 +14,7 @@ import type {
   IncidentBoard,
   Intake,
   Journal,
+  ResponseBoard,
   StatusBoard,
 } from './port.js';
 
@@ -43,6 +44,7 @@ export interface ApiPorts {
   incidents: IncidentBoard;
   commands: CommandBoard;
   holds: HoldBoard;
+  responses: ResponseBoard;
   agents: AgentBoard;
   baselines: BaselineBoard;
   discovery: DiscoveryBoard;

@@ -21,6 +21,7 @@ import { getIncident, getIncidents, postVerdict } from './routes/incidents.js';
 import { postCalibrate, postLearning } from './routes/learning.js';
 import { getFile, getPage, getView, postLogin, postLogout, type PageDeps } from './routes/page.js';
 import { postObservations } from './routes/observations.js';
+import { getResponse } from './routes/response.js';
 import { SignInLimit } from './sign-in-limit.js';
 import { SubscriberSlots } from './subscriber-slots.js';
 import { getHealth, getReady, getStatus } from './routes/status.js';
@@ -121,6 +122,7 @@ function handlersOf(deps: ApiDeps, page: PageDeps): Record<Route, Handler> {
     'POST /v1/contain': postContain(deps),
     'GET /v1/incidents': getIncidents(deps),
     'GET /v1/incidents/:id': getIncident(deps),
+    'GET /v1/incidents/:id/response': getResponse(deps),
     'POST /v1/incidents/:id/verdict': postVerdict(deps),
     'GET /v1/discovery': getDiscovery(deps),
     'GET /v1/baselines/:id': getBaseline(deps),

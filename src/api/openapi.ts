@@ -74,6 +74,7 @@ const OPERATIONS: Record<Route, Operation> = {
   },
   'GET /v1/incidents': { summary: 'Incidents (status, agentId, limit)' },
   'GET /v1/incidents/:id': { summary: 'One incident with its explanation' },
+  'GET /v1/incidents/:id/response': { summary: 'What the response policy would do about an incident now, and why' },
   'POST /v1/incidents/:id/verdict': { summary: 'Say what an incident was', body: verdictSchema },
   'GET /v1/discovery': {
     summary: 'Declared against observed: unknown agents, undeclared tools, unused grants (agent, limit)',

@@ -5,6 +5,7 @@ import type { Hold } from '../model/hold.js';
 import type { Incident, IncidentStatus } from '../model/incident.js';
 import type { Acknowledgement, Activation, OperatorOrder, Verdict } from '../model/log-record.js';
 import type { Principal } from '../model/principal.js';
+import type { ResponseExplanation } from '../respond/port.js';
 import type { Subscription, SubscriptionOptions } from '../respond/port.js';
 import type { CheckAnswer, CheckRequest, IntakeReport, Refusal } from '../model/wire.js';
 
@@ -60,6 +61,12 @@ export interface HoldBoard {
   get(tenant: string, id: string): Hold | undefined;
   /** The held call as soon as it waits no more, or as it is when the signal aborts. */
   decided(tenant: string, id: string, signal: AbortSignal): Promise<Hold | undefined>;
+}
+
+/** Explains what the response policy says. */
+export interface ResponseBoard {
+  /** What would be done about an incident now; undefined where scoring does not know it any more. */
+  explain(tenant: string, incidentId: string): ResponseExplanation | undefined;
 }
 
 /** Which agents there are. */

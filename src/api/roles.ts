@@ -42,6 +42,7 @@ export const ROUTES = {
   'POST /v1/contain': RESPONDERS,
   'GET /v1/incidents': VIEWERS,
   'GET /v1/incidents/:id': VIEWERS,
+  'GET /v1/incidents/:id/response': VIEWERS,
   'POST /v1/incidents/:id/verdict': ANALYSTS,
   'GET /v1/discovery': VIEWERS,
   'GET /v1/baselines/:id': VIEWERS,

@@ -6,6 +6,7 @@ import { inertText, MAX_LINE_CHARS } from '../lib/text/inert-text.js';
 import { COMMAND_ACTIONS, COMMAND_STATES, LOWERED_POSTURES } from '../model/command.js';
 import { discoverySchema, type SeenDiscovery } from './discovery-answer.js';
 import { baselineDiffSchema, baselineSchema, type SeenBaseline, type SeenBaselineDiff } from './baselines-answer.js';
+import { responseSchema, type SeenResponse } from './policy-answer.js';
 import { textOf, type CliCommand, type CommandContext } from './command.js';
 
 const DEFAULT_URL = 'http://127.0.0.1:7700';
@@ -101,6 +102,11 @@ export class Observer {
   async commands(): Promise<SeenCommand[]> {
     const answer = await this.#ask(`/v1/commands?limit=${LIST_LIMIT}`);
     return z.object({ commands: z.array(commandSchema) }).parse(answer).commands;
+  }
+
+  /** What policy would do about an incident. */
+  async response(incidentId: string): Promise<SeenResponse> {
+    return responseSchema.parse(await this.#ask(`/v1/incidents/${encodeURIComponent(incidentId)}/response`));
   }
 
   /** Declared against observed. @param limit most entries of each list */

@@ -219,19 +219,15 @@ export class Correlator {
     return this.#risks.get(subjectKey(subject));
   }
 
-  /**
-   * Sessions of an agent with an open incident that has a signal about the tool.
-   *
-   * @param since event time from which incidents count, epoch ms
-   */
-  openSessionsOver(subject: Subject, tool: string, since: number): number {
-    let sessions = 0;
+  /** When open incidents of an agent's sessions with a signal about the tool were opened; event time, epoch ms. */
+  openSessionsOver(subject: Subject, tool: string): number[] {
+    const openedAt: number[] = [];
     for (const key of this.#byAgent.get(agentKey(subject)) ?? []) {
       const incident = this.#incidents.get(key);
-      if (incident?.status !== 'open' || incident.openedAt < since) continue;
-      if (incident.signals.some((s) => s.tool === tool && !s.shadow)) sessions++;
+      if (incident?.status !== 'open') continue;
+      if (incident.signals.some((s) => s.tool === tool && !s.shadow)) openedAt.push(incident.openedAt);
     }
-    return sessions;
+    return openedAt;
   }
 
   /** Forgets a session's running risk once it has ended; its incident stays. */

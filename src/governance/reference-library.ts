@@ -33,6 +33,10 @@ export class ReferenceLibrary {
     return [...this.#classes, this.#fallback].map(({ name }) => name);
   }
 
+  classNamed(name: string): AgentClass | undefined {
+    return [...this.#classes, this.#fallback].find((one) => one.name === name);
+  }
+
   /** Budgets that profiles ask for, by class. */
   falseAlarmBudgets(): Map<string, number> {
     return new Map(

@@ -1,10 +1,10 @@
 import { BoundedMap } from '../lib/bounded-map.js';
+import { spanText } from '../lib/text/span-text.js';
 import type { Command, CommandAction } from '../model/command.js';
 import type { ResponsePolicy } from '../model/response-policy.js';
 
 /** Containments that are remembered; the oldest are forgotten first. */
 const MAX_REMEMBERED = 20_000;
-const MINUTE_MS = 60_000;
 
 /** Whom or what a command is about. */
 export interface ContainmentScope {
@@ -33,11 +33,11 @@ export function needsRest(
   now: number,
 ): string | undefined {
   if (liftedAt !== undefined && liftedAt > now - afterLiftMs) {
-    return `cool-down: a person lifted this ${spanOf(now - liftedAt)} ago`;
+    return `cool-down: a person lifted this ${spanText(now - liftedAt)} ago`;
   }
   const recent = containedAt.filter((time) => time > now - withinMs).length;
   if (recent < containments) return undefined;
-  return `cool-down: contained ${recent} times within ${spanOf(withinMs)}`;
+  return `cool-down: contained ${recent} times within ${spanText(withinMs)}`;
 }
 
 type Remembered = Pick<Command, 'tenant' | 'agentId' | 'action'> & {
@@ -98,12 +98,6 @@ function isSameScope(scope: ContainmentScope, command: Remembered): boolean {
   if (scope.action !== command.action) return false;
   if (scope.action === 'freeze-tool') return scope.tool === command.tool;
   return scope.action !== 'revoke-session' || scope.sessionId === command.sessionId;
-}
-
-function spanOf(ms: number): string {
-  const minutes = Math.floor(ms / MINUTE_MS);
-  if (minutes < 1) return `${Math.floor(ms / 1_000)} s`;
-  return minutes < 120 ? `${minutes} min` : `${Math.round(minutes / 60)} h`;
 }
 
 function keyOf(tenant: string, id: string): string {

@@ -1,5 +1,5 @@
 import { stableId } from '../lib/hash.js';
-import type { Command, CommandAction } from '../model/command.js';
+import { COMMAND_ACTIONS, type Command, type CommandAction } from '../model/command.js';
 import type { Effect } from '../model/effect.js';
 import type { Incident } from '../model/incident.js';
 import type { ResponseCaps, ResponsePolicy } from '../model/response-policy.js';
@@ -15,6 +15,10 @@ import {
   type PolicyCase,
   type PolicyFacts,
 } from './policy.js';
+import type { ResponseCase } from './response-case.js';
+
+/** Containments that are given out of one kind. */
+const MAX_TIMES = 1_000;
 
 export interface PolicyCommandsOptions {
   mode: 'observe' | 'act';
@@ -33,6 +37,19 @@ export interface CappedCommand {
 
 /** What is known about the agent beside the incident; asked for only where it matters. */
 export type Circumstances = Pick<PolicyFacts, 'priorIncidents' | 'toolSessions' | 'sharedBehaviour'>;
+
+/** What an explanation shows of the agent and the install. */
+export type ReachedCase = Pick<
+  ResponseCase,
+  | 'containments'
+  | 'liftedAgoMs'
+  | 'standing'
+  | 'commandsLastMinute'
+  | 'totalCommandsLastMinute'
+  | 'contained'
+  | 'known'
+  | 'isContained'
+>;
 
 /** Turns incidents into commands and proposals, as the policy says. */
 export class PolicyCommands {
@@ -83,6 +100,25 @@ export class PolicyCommands {
       scope: (action) => ledger.coolDown.history({ tenant, action, ...about }, incident.id),
       ...this.#reached(tenant, agentId, now),
     };
+  }
+
+  /** What the policy asks about an incident's subject and the install, as data. @param now processing time, epoch ms */
+  reachedBy(incident: Incident, now: number): ReachedCase {
+    const { ledger } = this.#options;
+    const { tenant, agentId } = incident;
+    const about = caseOf(incident);
+    const containments: ReachedCase['containments'] = {};
+    const liftedAgoMs: ReachedCase['liftedAgoMs'] = {};
+    const standing: CommandAction[] = [];
+    for (const action of COMMAND_ACTIONS) {
+      const { containedAt, liftedAt } = ledger.coolDown.history({ tenant, action, ...about }, incident.id);
+      if (containedAt.length > 0) containments[action] = containedAt.slice(-MAX_TIMES).map((time) => now - time);
+      if (liftedAt !== undefined) liftedAgoMs[action] = now - liftedAt;
+      const own = commandId(incident, action, about);
+      if (ledger.hasAgentWide({ tenant, agentId, action }, own)) standing.push(action);
+    }
+    const { reach, ...reached } = this.#reached(tenant, agentId, now);
+    return { ...reached, containments, liftedAgoMs, standing, contained: reach.contained, known: reach.known };
   }
 
   /** How much is done already, for the caps. */

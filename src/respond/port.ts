@@ -2,6 +2,14 @@ import type { Restriction } from '../model/command.js';
 import type { OutboxEntry } from '../model/effect.js';
 import type { GatewayMessage } from '../model/gateway-message.js';
 import type { CommandReaderRights } from '../model/visible-command.js';
+import type { ExplainedRung } from './explain-response.js';
+import type { ResponseCase } from './response-case.js';
+
+/** An incident with all that policy asks about it, and what policy would do at each rung. */
+export interface ResponseExplanation {
+  case: ResponseCase;
+  ladder: ExplainedRung[];
+}
 
 /** Committed commands and restrictions, as all ways of delivery read them. */
 export interface CommandSource {

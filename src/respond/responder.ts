@@ -4,12 +4,12 @@ import type { Effect } from '../model/effect.js';
 import type { Incident } from '../model/incident.js';
 import type { Acknowledgement, OperatorOrder } from '../model/log-record.js';
 import type { CallObservation, ToolCallObservation } from '../model/observation.js';
-import type { ResponsePolicy, RespondSettings } from '../model/response-policy.js';
+import type { ResponseCaps, ResponsePolicy, RespondSettings } from '../model/response-policy.js';
 import type { Reach } from './blast-radius.js';
 import { CommandLedger } from './command-ledger.js';
 import { Confirmations, type ContainmentTrouble } from './confirmations.js';
 import { GuardingGateways } from './guarding-gateways.js';
-import { PolicyCommands, type CappedCommand, type Circumstances } from './policy-commands.js';
+import { PolicyCommands, type CappedCommand, type Circumstances, type ReachedCase } from './policy-commands.js';
 import type { Obstacle, RestrictedCall } from './restrictions.js';
 
 export interface ResponderOptions extends Pick<
@@ -86,6 +86,17 @@ export class Responder {
   /** Commands for a new or worsened incident. @param now processing time, epoch ms */
   onIncident(incident: Incident, circumstances: Circumstances, now: number): Effect[] {
     return this.#policy.onIncident(incident, circumstances, now);
+  }
+
+  /** What the policy asks about an incident's subject and the install. @param now processing time, epoch ms */
+  reachedBy(incident: Incident, now: number): ReachedCase {
+    return this.#policy.reachedBy(incident, now);
+  }
+
+  /** The policy that holds for an agent. */
+  settingsOf(agentId: string): { policy: ResponsePolicy; caps: ResponseCaps } {
+    const { policyOf, caps } = this.#options;
+    return { policy: policyOf(agentId), caps };
   }
 
   /** A gateway's word. An unknown command, or a repeated confirmation, changes nothing. */

@@ -1,8 +1,8 @@
 import type { Evidence } from '../correlate/correlator.js';
 import type { Comparable } from '../correlate/peer-comparison.js';
 import { timelineEntry } from '../correlate/timeline.js';
-import type { Incident, TimelineEntry } from '../model/incident.js';
-import type { Circumstances } from '../respond/policy-commands.js';
+import type { TimelineEntry } from '../model/incident.js';
+import { circumstancesOf } from './agent-history.js';
 import type { Overreach } from './overreach.js';
 import type { Turn } from './turn.js';
 
@@ -52,28 +52,13 @@ export class CaseFlow {
       this.#turn.parts.alarms.opened(incident, this.#turn.parts.classOf(agentId));
     }
     const sharedBehaviour = shiftId === undefined ? undefined : correlator.incident(tenant, shiftId)?.title;
-    const circumstances = { ...this.#history(incident, evidence.time), sharedBehaviour };
+    const circumstances = { ...circumstancesOf(this.#turn.parts, incident, evidence.time), sharedBehaviour };
     const effects = responder.onIncident(incident, circumstances, this.#turn.now);
     const commandIds = effects.flatMap((effect) => (effect.type === 'command' ? [effect.value.id] : []));
     const linked = peers.settle(correlator.linkCommands(incident, commandIds), correlation, compared);
     this.#turn.emit([{ type: 'incident', value: linked }, ...effects]);
     this.#overreach.tellOfCap(evidence.time);
     return { ...correlation, incident: linked };
-  }
-
-  /** What the agent did before. @param time event time, epoch ms */
-  #history(incident: Incident, time: number): Pick<Circumstances, 'toolSessions' | 'priorIncidents'> {
-    const { correlator, responder } = this.#turn.parts;
-    const { tenant, agentId } = incident;
-    return {
-      toolSessions: (tool, withinMs) => correlator.openSessionsOver({ tenant, agentId }, tool, time - withinMs),
-      priorIncidents: (withinMs) =>
-        correlator
-          .incidentsOf(tenant, agentId)
-          .filter(({ id, openedAt }) => id !== incident.id && openedAt >= time - withinMs)
-          .filter((one) => (one.verdict === undefined ? responder.wasContained(one) : one.verdict === 'true-positive'))
-          .length,
-    };
   }
 }
 

@@ -21,6 +21,7 @@ import type { Acknowledgement, Activation, LogRecord, OperatorOrder, Verdict } f
 import type { CheckRequest } from '../../src/model/wire.js';
 import { LoggingIntake } from '../../src/normalize/intake.js';
 import { nativeNormalizer } from '../../src/normalize/native.js';
+import { responseCaseSchema } from '../../src/respond/response-case.js';
 import { BoardSubscription } from '../../src/respond/board-subscription.js';
 import type { CommandSource, Subscription, SubscriptionOptions } from '../../src/respond/port.js';
 import { HoldView } from '../../src/respond/hold-view.js';
@@ -205,6 +206,14 @@ export async function startApi(
       },
       kept: (tenant, agentId) =>
         tenant === 'default' && agentId === 'agent-a' ? [{ version: 1, time: 5, sessionCount: 25, bytes: 9 }] : [],
+    },
+    responses: {
+      explain: (tenant, id) => {
+        const incident = incidents.find((one) => one.tenant === tenant && one.id === id);
+        if (incident === undefined) return undefined;
+        const about = responseCaseSchema.parse({ agentId: incident.agentId, severity: incident.severity });
+        return { case: about, ladder: [{ rung: 'alert', outcome: 'tell', why: `severity ${incident.severity}` }] };
+      },
     },
     agents: { knows: (_, agentId) => agentId.startsWith('agent-') },
     status: {

@@ -66,7 +66,8 @@ export function postVerdict(deps: ApiDeps) {
   };
 }
 
-function visibleIncident(c: ApiContext, { ports }: ApiDeps): Incident {
+/** The incident that the path names. One that the key may not see is answered like one that does not exist. */
+export function visibleIncident(c: ApiContext, { ports }: ApiDeps): Incident {
   const { principal } = c.var;
   const incident = ports.incidents.get(principal.tenant, (c.req.param('id') ?? '').slice(0, MAX_NAME_CHARS));
   if (incident === undefined || incident.tenant !== principal.tenant || !mayActFor(principal, incident.agentId)) {
