@@ -15,6 +15,7 @@ import { isInForce } from './model/command.js';
 import type { Principal } from './model/principal.js';
 import type { Notifier } from './notify/notifier.js';
 import { startMail } from './notify/start-mail.js';
+import { startWebhooks, type Webhooks } from './respond/webhook/start-webhooks.js';
 import { StoreLink } from './store/store-link.js';
 import { openStore } from './store/store.js';
 import { StoringReader } from './store/storing-reader.js';
@@ -98,6 +99,18 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
       onNotice: (level, message) => logger[level](message),
     });
     closers.push(async () => mail?.stop());
+    const webhooks = startWebhooks({
+      ...core,
+      configs: config.deliver.webhooks,
+      env,
+      source: config.http.publicUrl ?? 'urn:parallax',
+      seal: async (message) => ({ contentType: 'application/json', data: message }),
+      acknowledge: async (value) => void (await core.record({ type: 'ack', value })),
+      clock,
+      random: Math.random,
+      onNotice: (level, message) => logger[level](message),
+    });
+    closers.push(webhooks.stop);
 
     const link = new StoreLink({
       open: () =>
@@ -162,7 +175,7 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
         status: {
           status: (principal) => ({
             ...(oversees(principal)
-              ? statusOf({ core, link, mail, reloader, config })
+              ? statusOf({ core, link, mail, webhooks, reloader, config })
               : tenantStatusOf(core, config, principal)),
             promise: core.baselines.promise(principal.tenant),
             falseAlarms: core.realisedRates(principal.tenant),
@@ -254,9 +267,10 @@ function statusOf({
   core,
   link,
   mail,
+  webhooks,
   reloader,
   config,
-}: RunningParts & { reloader: DetectorReloader }): Record<string, unknown> {
+}: RunningParts & { webhooks: Webhooks; reloader: DetectorReloader }): Record<string, unknown> {
   const head = core.log.head;
   return {
     mode: config.mode,
@@ -282,6 +296,7 @@ function statusOf({
     detectorSet: { active: core.detectors.hash, ...reloader.status() },
     storing: link.status(),
     notify: { mail: mail?.status() ?? 'off' },
+    webhooks: webhooks.status(),
     clickhouse: link.store?.embedded() ?? { url: config.clickhouse.url },
     memory: { residentBytes: process.memoryUsage.rss() },
   };

@@ -31,6 +31,8 @@ const keySchema = z
     message: 'give exactly one of secretEnv, secretFile, secretSha256',
   });
 
+const ms = (fallback: number) => z.number().int().positive().default(fallback);
+
 /** A bare address: a name beside it, or a second address, would be more than a header may hold. */
 const address = z
   .string()
@@ -66,6 +68,48 @@ const mailSchema = z
     },
   );
 
+/** A gateway that commands are posted to. */
+const webhookSchema = z
+  .strictObject({
+    /** Part of stored names: a webhook that is renamed starts with the full state. */
+    id: z.string().regex(/^[a-z0-9-]{1,40}$/, { message: 'use lower-case letters, digits and hyphens' }),
+    /** Whom its confirmations count for, and whom messages are signed for; the id of the gateway's key where it has one. */
+    gatewayId: z.string().min(1).max(64).exactOptional(),
+    url: z.string().max(2_048).superRefine(checkWebhookUrl),
+    tenant: z.string().min(1).max(64).default('default'),
+    /** Agents whose commands it is sent; `*` alone means any, a trailing `*` a prefix. */
+    agents: z.array(z.string().min(1).max(256)).min(1).default(['*']),
+    /** `whsec_...`; several, separated by spaces or lines, while one takes the other's place. */
+    secretEnv: z.string().min(1).exactOptional(),
+    secretFile: z.string().min(1).exactOptional(),
+    /** Ed25519 private key in PEM: adds a signature that the gateway can check without a shared secret. */
+    keyFile: z.string().min(1).exactOptional(),
+    /** Certificates to trust for this gateway instead of the system's, PEM. */
+    caFile: z.string().min(1).exactOptional(),
+    /** Ranges that are not public and may be connected to all the same, also without TLS. */
+    allowAddresses: z
+      .array(z.union([z.cidrv4(), z.cidrv6()], { error: 'use a range such as 10.1.0.0/16 or fd00::/8' }))
+      .max(64)
+      .default([]),
+    timeoutMs: ms(10_000),
+    /** Without news for so long the full state is sent as a sign of life. */
+    refreshMs: ms(60_000),
+    /** What could not be delivered for so long gives way to the full state. */
+    staleMs: ms(60_000),
+  })
+  .refine((w) => [w.secretEnv, w.secretFile].filter((s) => s !== undefined).length === 1, {
+    message: 'give exactly one of secretEnv, secretFile',
+  });
+
+function checkWebhookUrl(url: string, context: z.RefinementCtx): void {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  if (parsed === undefined || !/^https?:$/.test(parsed.protocol)) {
+    context.addIssue('must be a URL such as "https://gateway.example.com/parallax"');
+  } else if (parsed.username !== '' || parsed.password !== '' || parsed.hash !== '') {
+    context.addIssue('must hold no user, password or fragment; the signature says who sends');
+  }
+}
+
 /** The URL is printed and shown at `/v1/status`, so it may carry no secret. */
 function checkStoreUrl(url: string, context: z.RefinementCtx): void {
   if (url === 'embedded') return;
@@ -76,8 +120,6 @@ function checkStoreUrl(url: string, context: z.RefinementCtx): void {
     context.addIssue('must hold no user, password or parameters; use clickhouse.username and clickhouse.passwordEnv');
   }
 }
-
-const ms = (fallback: number) => z.number().int().positive().default(fallback);
 
 const configSchema = z.strictObject({
   dataDir: z.string().min(1).default('parallax-data'),
@@ -191,6 +233,16 @@ const configSchema = z.strictObject({
     .prefault({}),
   /** What is done about incidents, where an agent's profile says nothing else. */
   respond: respondSchema.prefault({}),
+  /** Gateways that commands are sent to; others come for them over HTTP. */
+  deliver: z
+    .strictObject({
+      webhooks: z
+        .array(webhookSchema)
+        .max(100)
+        .refine((all) => new Set(all.map(({ id }) => id)).size === all.length, { message: 'give each its own id' })
+        .default([]),
+    })
+    .prefault({}),
   /** The same change of behaviour in many agents of a class at once is one incident, judged by a person. */
   fleet: z
     .strictObject({
@@ -213,6 +265,7 @@ const configSchema = z.strictObject({
 export type Config = z.infer<typeof configSchema>;
 export type KeyConfig = Config['keys'][number];
 export type MailConfig = z.infer<typeof mailSchema>;
+export type WebhookConfig = z.infer<typeof webhookSchema>;
 
 /** A configuration that cannot be used; the message names file, path and fix. */
 export class ConfigError extends Error {
@@ -289,7 +342,10 @@ function secretVariables(raw: Record<string, unknown>): Set<string> {
   const keys = raw['keys'];
   if (Array.isArray(keys)) for (const key of keys) addName(names, key, 'secretEnv');
   addName(names, raw['clickhouse'], 'passwordEnv');
-  const { notify } = raw;
+  const { notify, deliver } = raw;
+  if (typeof deliver === 'object' && deliver !== null && 'webhooks' in deliver && Array.isArray(deliver.webhooks)) {
+    for (const webhook of deliver.webhooks) addName(names, webhook, 'secretEnv');
+  }
   if (typeof notify === 'object' && notify !== null && 'mail' in notify) addName(names, notify.mail, 'passwordEnv');
   return names;
 }

@@ -53,4 +53,36 @@ describe('the configuration', () => {
     expect(load).toThrow(reason);
     expect(load).not.toThrow(/geheim/);
   });
+
+  const webhook = (more: string) =>
+    `deliver: { webhooks: [{ id: edge, url: "https://g.example.com/", secretEnv: PARALLAX_EDGE, ${more} }] }`;
+
+  it('takes a webhook, and its secret for no setting', () => {
+    const { deliver } = loadConfig(file(webhook('allowAddresses: [10.1.0.0/16]')), { PARALLAX_EDGE: 'whsec_x' });
+    expect(deliver.webhooks).toMatchObject([{ id: 'edge', tenant: 'default', allowAddresses: ['10.1.0.0/16'] }]);
+  });
+
+  it.each([
+    ['url: "ftp://g.example.com/"', /webhooks.0.url: must be a URL such as "https:/],
+    ['url: "https://me:geheim@g.example.com/"', /webhooks.0.url: must hold no user/],
+    ['secretFile: x', /give exactly one of secretEnv, secretFile/],
+    ['id: "a/b"', /webhooks.0.id: use lower-case letters/],
+    ['allowAddresses: [localhost]', /allowAddresses.0: use a range such as/],
+    ['allowAddresses: [10.1.2.3]', /allowAddresses.0: use a range such as/],
+    ['redirects: 3', /webhooks.0.redirects: is no setting/],
+  ])('refuses a webhook with %s', (more, reason) => {
+    const [name = ''] = more.split(':');
+    const good = ['id: edge', 'url: "https://g/"', 'secretEnv: X'].filter((line) => !line.startsWith(`${name}:`));
+    const path = file(`deliver: { webhooks: [{ ${[...good, more].join(', ')} }] }`);
+    const load = () => loadConfig(path, {});
+    expect(load).toThrow(reason);
+    expect(load).not.toThrow(/geheim/);
+  });
+
+  it('refuses two webhooks of one name', () => {
+    const one = 'id: edge, url: "https://g/", secretEnv: X';
+    expect(() => loadConfig(file(`deliver: { webhooks: [{ ${one} }, { ${one} }] }`), {})).toThrow(
+      /give each its own id/,
+    );
+  });
 });
