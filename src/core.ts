@@ -166,6 +166,10 @@ export function openCore(options: CoreOptions): Core {
     budgets,
     prior,
     learning,
+    peersOf: (agentId) => {
+      const name = library.classOf(agentId);
+      return name === DEFAULT_CLASS ? '' : name;
+    },
     limits: {
       maxAgents: config.detection.maxAgents,
       maxSessions: Math.ceil(config.join.maxSessions * SESSION_ROOM),

@@ -1,5 +1,6 @@
 import { BoundedMap } from '../lib/bounded-map.js';
 import { JournaledTable, type Snapshot } from '../lib/journaled-table.js';
+import { StateTable } from '../lib/state-table.js';
 import { agentCaps, AgentBaseline, peerCaps, type BaselineCaps, type PlainBaseline } from './agent-baseline.js';
 import type { SessionRecord } from './facts.js';
 import type { Learning } from './learning.js';
@@ -7,7 +8,9 @@ import { packRecord, unpackRecord, type PackedRecord } from './session-record.js
 
 /** Baselines held in memory; the others live in the store until they are asked for. */
 const AGENTS_IN_MEMORY = 1_024;
-const POOLS_IN_MEMORY = 64;
+const POOLS_IN_MEMORY = 256;
+/** Tenants whose number of pooled sessions is held in memory. */
+const TENANTS_IN_MEMORY = 1_024;
 
 /** Agents not known yet, as a share of all that may be held; a flood of them pushes out only its own kind. */
 const COLD_SHARE = 0.25;
@@ -64,10 +67,13 @@ interface HeldAgent {
   baseline: AgentBaseline;
 }
 
-/** The baselines of all agents, and one pool per tenant that new agents lean on. The least recently learned goes first. */
+/** The baselines of all agents, and one pool per tenant and class that new agents of the class lean on. The least recently learned goes first. */
 export class Agents {
   readonly #agents: JournaledTable<HeldAgent, NamedChange>;
   readonly #pools: JournaledTable<AgentBaseline, PoolChange>;
+  /** Sessions in all pools of a tenant. */
+  readonly #pooled: StateTable<number>;
+  readonly #peersOf: (agentId: string) => string;
   readonly #warm: BoundedMap<string, AgentName>;
   readonly #cold: BoundedMap<string, AgentName>;
   readonly #caps: BaselineCaps;
@@ -77,20 +83,27 @@ export class Agents {
   readonly #nothing: AgentBaseline;
   /** The key of the agent asked for last. */
   #latest = { tenant: '', agentId: '', text: '' };
+  /** The key of the pool asked for last. */
+  #latestPool = { tenant: '', peers: '', text: '' };
   #learned = 0;
 
   /** @param onDrop told of each agent that is pushed out */
   constructor({
     maxAgents,
     learning,
+    peersOf,
     load,
     onDrop,
   }: {
     maxAgents: number;
     learning: Learning;
+    /** Class of agents that an agent leans on while it is new; '' for those of no class. */
+    peersOf: (agentId: string) => string;
     load: (key: string) => Uint8Array | undefined;
     onDrop: (tenant: string, agentId: string) => void;
   }) {
+    this.#peersOf = peersOf;
+    this.#pooled = new StateTable({ prefix: 'pooled-sessions/', capacity: TENANTS_IN_MEMORY, load });
     this.#caps = agentCaps(learning);
     this.#peerCaps = peerCaps(learning);
     this.#warmSessions = learning.warmUp.sessions;
@@ -179,9 +192,24 @@ export class Agents {
     return count;
   }
 
-  /** What all of a tenant's agents have in common. */
-  pool(tenant: string): AgentBaseline {
-    return this.#pools.get(JSON.stringify([tenant])) ?? this.#nothing;
+  /** Class of agents that the agent leans on. */
+  peersOf(agentId: string): string {
+    return this.#peersOf(agentId);
+  }
+
+  /** What the agent's peers have in common. */
+  pool(tenant: string, agentId: string): AgentBaseline {
+    const peers = this.#peersOf(agentId);
+    if (this.#latestPool.tenant !== tenant || this.#latestPool.peers !== peers || this.#latestPool.text === '') {
+      this.#latestPool = { tenant, peers, text: poolKeyOf(tenant, peers) };
+    }
+    return this.#pools.get(this.#latestPool.text) ?? this.#nothing;
+  }
+
+  /** Sessions in all pools of a tenant. */
+  pooledSessions(tenant: string): number {
+    // An earlier version of this program had one pool for all.
+    return this.#pooled.get(poolKeyOf(tenant, '')) ?? this.#pools.get(poolKeyOf(tenant, ''))?.sessions ?? 0;
   }
 
   /** Whether enough was learned of the agent to judge it. */
@@ -193,13 +221,14 @@ export class Agents {
   learn(tenant: string, agentId: string, record: SessionRecord): boolean {
     const wasWarm = this.isWarm(tenant, agentId);
     this.#change(tenant, agentId, { record });
-    if (wasWarm) this.learnPool(tenant, record);
+    if (wasWarm) this.learnPool(tenant, { record, peers: this.#peersOf(agentId) });
     return !wasWarm && this.isWarm(tenant, agentId);
   }
 
-  /** Counts a session in the tenant's pool, or with -1 takes it out again. */
-  learnPool(tenant: string, record: SessionRecord, by: 1 | -1 = 1): void {
-    const key = JSON.stringify([tenant]);
+  /** Counts a session in the pool of its peers, or with -1 takes it out again. */
+  learnPool(tenant: string, { record, peers }: { record: SessionRecord; peers: string }, by: 1 | -1 = 1): void {
+    this.#pooled.set(poolKeyOf(tenant, ''), this.pooledSessions(tenant) + by);
+    const key = poolKeyOf(tenant, peers);
     if (this.#pools.get(key) === undefined) this.#pools.add(key, new AgentBaseline(this.#peerCaps));
     this.#pools.change(key, { record, by });
   }
@@ -264,6 +293,7 @@ export class Agents {
   drain(puts: { key: string; value: Uint8Array }[], deletes: string[]): void {
     this.#agents.drain(puts, deletes);
     this.#pools.drain(puts, deletes);
+    this.#pooled.drain(puts, deletes);
   }
 
   #isKnown(key: string): boolean {
@@ -305,6 +335,11 @@ function applyTo(
   const { version, changes } = held.baseline;
   // The numbers only ever rise: nothing that was computed before may pass for what holds now.
   held.baseline = new AgentBaseline(caps, { ...restored.plain, version, changes: changes + 1 });
+}
+
+/** Agents of no class keep the key that all agents had before there were pools by class. */
+function poolKeyOf(tenant: string, peers: string): string {
+  return JSON.stringify(peers === '' ? [tenant] : [tenant, peers]);
 }
 
 function keyOf(tenant: string, agentId: string): string {

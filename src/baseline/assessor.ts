@@ -52,7 +52,7 @@ export class Assessor {
       baselineVersion: own.version,
     };
     if (call === undefined || seen?.isRepeated === true) return assessment;
-    const pool = this.#agents.pool(observation.tenant);
+    const pool = this.#agents.pool(observation.tenant, observation.agentId);
     const expectation = this.#expect(own, pool, session);
     const measuring = { own, pool, session: session.scoring, expectation };
     const x = measureCall(measuring, call);

@@ -26,6 +26,8 @@ export interface Calibration {
 export interface Calibrating {
   own: AgentBaseline;
   pool: AgentBaseline;
+  /** Name of the pool; '' for that of no class. */
+  peers?: string;
   models: Models;
 }
 
@@ -41,13 +43,17 @@ const MAX_SCORED = 32;
  * @param members oldest first
  * @returns highest risk of each scored session, nats
  */
-export function outOfFold(members: readonly PastSession[], { own, pool, models }: Calibrating): number[] {
+export function outOfFold(members: readonly PastSession[], { own, pool, peers = '', models }: Calibrating): number[] {
   const journal = new Journal();
-  const records = members.slice(-MAX_TAKEN_OUT).map(({ facts }) => recordOf(facts));
+  const taken = members
+    .slice(-MAX_TAKEN_OUT)
+    .map((past) => ({ record: recordOf(past.facts), peers: past.peers ?? '' }));
+  const records = taken.map(({ record }) => record);
   hideRequests(records, { own, pool, journal });
-  for (const record of records) {
-    own.learn(record, -1, journal);
-    pool.learn(record, -1, journal);
+  for (const session of taken) {
+    own.learn(session.record, -1, journal);
+    // An agent whose class has changed left its earlier sessions with the peers it had then.
+    if (session.peers === peers) pool.learn(session.record, -1, journal);
   }
   const risks = members.slice(-MAX_SCORED).map(({ facts, extraNats }) => {
     return Math.max(rescore(facts, { own, pool, models }), NO_CALL_NATS) + extraNats;

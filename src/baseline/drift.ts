@@ -13,6 +13,8 @@ const BETS = [0.5, 1.5] as const;
 /** Standard errors by which a reference of few sessions may be wrong without an alarm, and the least margin. */
 const MARGIN_ERRORS = 3;
 const LEAST_MARGIN = 0.08;
+/** Nothing can lie above it. */
+const MOST_MARGIN = 0.5;
 /** How far an agent has drifted. Plain data: stored as it is. */
 export interface DriftState {
   /** Bets by watched feature and share: capital of a gambler who joins at every session with one coin. */
@@ -47,7 +49,7 @@ export function newDrift(): DriftState {
  * The reference stays what it was made of, but for following upwards by at most so much a session and so much a day: a
  * baseline that is walked does not take it along, however many small steps a day it is walked in.
  *
- * @param about `at`: event time of the session's end, epoch ms; `mayFollow`: the session may be learned from
+ * @param about `margins`: `marginsOf(reference)`; `at`: event time of the session's end, epoch ms; `mayFollow`: the session may be learned from
  * @returns the alarm, where this session raised one
  */
 export function betOnDrift(
@@ -55,10 +57,17 @@ export function betOnDrift(
   session: SessionFeatures,
   {
     reference,
+    margins,
     at,
     mayFollow,
     settings,
-  }: { reference: FeatureRows; at: number; mayFollow: boolean; settings: Learning['drift'] },
+  }: {
+    reference: FeatureRows;
+    margins: readonly number[];
+    at: number;
+    mayFollow: boolean;
+    settings: Learning['drift'];
+  },
 ): DriftAlarm | undefined {
   const followStep = mayFollow ? stepOf(state, at, settings) : 0;
   let sum = 0;
@@ -70,7 +79,7 @@ export function betOnDrift(
     const rank = midRank(reference, index, encodeScaled(lowered));
     const step = rank > 0.5 ? followStep : rank < 0.5 ? -followStep : 0;
     state.followed[w] = Math.max(0, (state.followed[w] ?? 0) + step);
-    const bound = 0.5 + marginOf(reference, index);
+    const bound = 0.5 + (margins[w] ?? MOST_MARGIN);
     let own = 0;
     for (const [b, share] of BETS.entries()) {
       const cell = w * BETS.length + b;
@@ -96,13 +105,15 @@ export function isCurrentDrift({ capital }: DriftState): boolean {
 }
 
 /**
- * By how much the mean rank may be off because the reference has so few sessions. A feature whose sessions are mostly
- * alike has ranks that vary less; what none of them has shown yet counts as one that has.
+ * By how much the mean rank of each watched feature may be off because the reference has so few sessions. A feature whose
+ * sessions are mostly alike has ranks that vary less; what none of them has shown yet counts as one that has.
  */
-function marginOf(reference: FeatureRows, feature: number): number {
+export function marginsOf(reference: FeatureRows): number[] {
   const { count } = reference;
-  const variance = Math.min(1 / 12, rankVariance(reference, feature) + 1 / count);
-  return Math.max(LEAST_MARGIN, MARGIN_ERRORS * Math.sqrt(variance / count));
+  return WATCHED.map(({ index }) => {
+    const variance = Math.min(1 / 12, rankVariance(reference, index) + 1 / count);
+    return Math.max(LEAST_MARGIN, MARGIN_ERRORS * Math.sqrt(variance / count));
+  });
 }
 
 /** How far the reference may follow with this session, on the features' scale. */

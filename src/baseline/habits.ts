@@ -1,7 +1,7 @@
 import type { Measure } from '../detect/port.js';
 import { StateTable } from '../lib/state-table.js';
 import { habitsOf, newHabits, normsOf, surpriseAbove, type AgentHabits, type Norms } from './agent-habits.js';
-import { betOnDrift, newDrift, type DriftAlarm } from './drift.js';
+import { betOnDrift, marginsOf, newDrift, type DriftAlarm } from './drift.js';
 import { pushRow, setRow, spreadOf } from './feature-rows.js';
 import { mix } from './keys.js';
 import { DEFAULT_LEARNING, type Learning } from './learning.js';
@@ -58,6 +58,8 @@ export class Habits {
   readonly #table: StateTable<AgentHabits>;
   /** Worked out anew when the agent has learned; lives as long as the agent's habits are in memory. */
   readonly #norms = new WeakMap<AgentHabits, Norms>();
+  /** Worked out anew when the reference has changed. */
+  readonly #margins = new WeakMap<AgentHabits, { toolSessions: number; margins: readonly number[] }>();
   readonly #learning: Learning;
   #latest = { tenant: '', agentId: '', key: '' };
 
@@ -116,7 +118,8 @@ export class Habits {
     if (habits?.referenceMade !== true) return NO_MEASURES;
     const { reference, drift } = habits;
     const features = withTools(habits, session);
-    const alarm = betOnDrift(drift, features, { reference, at: session.endedAt ?? 0, mayFollow, settings });
+    const margins = this.#marginsOf(habits);
+    const alarm = betOnDrift(drift, features, { reference, margins, at: session.endedAt ?? 0, mayFollow, settings });
     this.#table.touch(key);
     return alarm === undefined ? NO_MEASURES : new Map([['drift', driftMeasure(habits, features, alarm)]]);
   }
@@ -177,6 +180,15 @@ export class Habits {
     // Spread evenly by a mixed counter: as good as chance, and the same in every replay.
     else if (mix(offered, 1) % offered < referenceSessions)
       setRow(habits.reference, mix(offered, 2) % referenceSessions, features);
+  }
+
+  #marginsOf(habits: AgentHabits): readonly number[] {
+    const { toolSessions, reference } = habits;
+    const held = this.#margins.get(habits);
+    if (held?.toolSessions === toolSessions) return held.margins;
+    const margins = marginsOf(reference);
+    this.#margins.set(habits, { toolSessions, margins });
+    return margins;
   }
 
   #normsOf(habits: AgentHabits): Norms {

@@ -11,6 +11,8 @@ export interface PastSession {
   facts: readonly Fact[];
   /** Risk from other signals than its calls, nats. */
   extraNats: number;
+  /** The pool that it was counted in; absent for that of no class. */
+  peers?: string;
 }
 
 /** Learned sessions kept. */

@@ -27,6 +27,8 @@ export interface RegistryOptions {
   seed: number;
   budgets: Budgets;
   prior: Prior;
+  /** Class of agents that an agent leans on while it is new, '' for those of no class; one class unless given. */
+  peersOf?: (agentId: string) => string;
   /** How baselines learn; the defaults unless given. */
   learning?: Learning;
   limits: { maxAgents: number; maxSessions: number };

@@ -71,6 +71,7 @@ export class BaselineRegistry {
     this.#agents = new Agents({
       maxAgents: limits.maxAgents,
       learning,
+      peersOf: options.peersOf ?? (() => ''),
       load,
       onDrop: (tenant, agentId) => {
         this.#history.forgetAgent(tenant, agentId);
@@ -305,8 +306,8 @@ export class BaselineRegistry {
   ): BaselineVersion[] {
     const plain = this.#kept.find({ tenant, agentId, version: rollback.toVersion });
     if (plain === undefined) return [];
-    for (const { facts } of this.#history.takeBack(tenant, agentId, plain.changes)) {
-      this.#agents.learnPool(tenant, recordOf(facts), -1);
+    for (const { facts, peers = '' } of this.#history.takeBack(tenant, agentId, plain.changes)) {
+      this.#agents.learnPool(tenant, { record: recordOf(facts), peers }, -1);
     }
     this.#thresholds.abandon(tenant);
     this.#agents.rollBack(tenant, agentId, plain);
@@ -371,11 +372,14 @@ export class BaselineRegistry {
   #learn({ finished, ...session }: HeldSession, record: SessionRecord, isVouched: boolean): void {
     const { tenant, agentId } = session;
     const isNewlyWarm = this.#agents.learn(tenant, agentId, record);
-    this.#history.add(session, this.#agents.read(tenant, agentId).changes);
+    const peers = this.#agents.peersOf(agentId);
+    this.#history.add(peers === '' ? session : { ...session, peers }, this.#agents.read(tenant, agentId).changes);
     if (finished !== undefined) this.#habits.learn(finished, isVouched);
     if (!isNewlyWarm) return;
     // What it did while it was unknown counts for its neighbours from now on.
-    for (const { facts } of this.#history.warmUp(tenant, agentId)) this.#agents.learnPool(tenant, recordOf(facts));
+    for (const { facts, peers: earlier = '' } of this.#history.warmUp(tenant, agentId)) {
+      this.#agents.learnPool(tenant, { record: recordOf(facts), peers: earlier });
+    }
   }
 
   #callOf(observation: Observation, session: SessionState): CallFact | undefined {

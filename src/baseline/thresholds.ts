@@ -119,7 +119,7 @@ export class Thresholds {
     if (held !== undefined) {
       const { growth, learnedForScored } = this.#paceOf(held.learnedSessions);
       const wait = Math.max(growth * held.learnedSessions, learnedForScored * sessions);
-      return this.#agents.pool(tenant).sessions >= held.learnedSessions + wait;
+      return this.#agents.pooledSessions(tenant) >= held.learnedSessions + wait;
     }
     const { calibrationSessions, calibrationRequests } = this.#learning.warmUp;
     return (
@@ -136,16 +136,17 @@ export class Thresholds {
 
   #begin(tenant: string): Sweep {
     const groups = this.#history.groups(tenant, this.#learning.calibration.sessions);
-    return sweepOf(groups, this.#agents.pool(tenant).sessions);
+    return sweepOf(groups, this.#agents.pooledSessions(tenant));
   }
 
   #advance(tenant: string, sweep: Sweep, sessions: number): boolean {
     const key = JSON.stringify([tenant]);
-    const pool = this.#agents.pool(tenant);
     const isThrough = advance(sweep, sessions, {
       from: (agentId) => {
         const own = this.#agents.find(tenant, agentId);
-        return own === undefined ? undefined : { own, pool, models: this.#models };
+        if (own === undefined) return undefined;
+        const pool = this.#agents.pool(tenant, agentId);
+        return { own, pool, peers: this.#agents.peersOf(agentId), models: this.#models };
       },
       past: (agentId, serial) => this.#history.find(tenant, agentId, serial),
     });

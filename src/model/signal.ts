@@ -21,7 +21,7 @@ export interface Signal {
   emitters: string[];
   /** Probability of something at least this unusual under the baseline, in (0, 1]; 1 where `violation`. */
   pValue: number;
-  /** Samples behind the p-value. */
+  /** Samples behind the p-value; 0 where it is no statistics: a fixed judgement of the detector's author, a broken rule. */
   sampleSize: number;
   /** Evidence this signal contributes before caps, nats (natural log units). */
   nats: number;

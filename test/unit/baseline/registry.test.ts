@@ -268,6 +268,24 @@ describe('learning', () => {
     expect(registry.agents(T)).toEqual(['agent-a']);
   });
 
+  it('learns windows of an incident when a person calls it harmless, and never otherwise', () => {
+    const { registry } = office();
+    live(registry, ordinary(1));
+    const learned = () => registry.callRate(window(500)).measures.get('callRate')?.sampleSize;
+    registry.learnWindow(window(5));
+    registry.learnWindow(window(6), { quarantine: 'inc1' }, 1_000);
+    registry.learnWindow(window(7), { quarantine: 'inc2' }, 1_000);
+    registry.learnWindow(window(8), { quarantine: 'inc3' }, 1_000);
+    registry.learnWindow(window(9), 'discard', 1_000);
+    expect(learned()).toBe(1);
+    registry.release('inc1', true);
+    expect(learned()).toBe(2);
+    registry.release('inc2', false);
+    registry.expireQuarantine(60_000);
+    registry.release('inc3', true);
+    expect(learned()).toBe(2);
+  });
+
   it('discards what nobody judged in time', () => {
     const { registry } = office();
     for (const n of [1, 50]) {
