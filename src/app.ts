@@ -16,6 +16,7 @@ import type { Principal } from './model/principal.js';
 import type { Notifier } from './notify/notifier.js';
 import { startMail } from './notify/start-mail.js';
 import { startWebhooks, type Webhooks } from './respond/webhook/start-webhooks.js';
+import { openSigning } from './signing/open-signing.js';
 import { StoreLink } from './store/store-link.js';
 import { openStore } from './store/store.js';
 import { StoringReader } from './store/storing-reader.js';
@@ -80,6 +81,7 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
       },
     });
     closers.push(core.close);
+    const signing = await openSigning({ config, clock, startedAt: core.commands.sequence });
     const reloader = new DetectorReloader({
       directory: core.detectorsDir,
       hash: core.detectors.hash,
@@ -175,7 +177,7 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
         status: {
           status: (principal) => ({
             ...(oversees(principal)
-              ? statusOf({ core, link, mail, webhooks, reloader, config })
+              ? { ...statusOf({ core, link, mail, webhooks, reloader, config }), signing: signing.signer.status() }
               : tenantStatusOf(core, config, principal)),
             promise: core.baselines.promise(principal.tenant),
             falseAlarms: core.realisedRates(principal.tenant),
@@ -183,6 +185,7 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
           oversees,
           ready: () => true,
         },
+        signing,
         clock,
       },
       onUnexpected: (error, request) =>

@@ -6,6 +6,7 @@ import { HOLD_TIMEOUTS } from './model/hold.js';
 import { SEVERITIES } from './model/incident.js';
 import { STREAMS } from './model/observation.js';
 import { respondSchema } from './model/response-policy.js';
+import { DEFAULT_ISSUER, SIGNING_ALGORITHMS } from './model/signed-message.js';
 
 /** What a key may do. `ingest` writes observations; `gateway` also asks, subscribes and acknowledges. */
 export const ROLES = ['ingest', 'gateway', 'viewer', 'analyst', 'responder', 'admin'] as const;
@@ -241,6 +242,18 @@ const configSchema = z.strictObject({
         .max(100)
         .refine((all) => new Set(all.map(({ id }) => id)).size === all.length, { message: 'give each its own id' })
         .default([]),
+    })
+    .prefault({}),
+  /** What leaves for gateways is signed with keys of this install, in `<dataDir>/keys/`. */
+  signing: z
+    .strictObject({
+      algorithm: z.enum(SIGNING_ALGORITHMS).default('EdDSA'),
+      /** Name of this install in messages; gateways' kits must be given the same. */
+      issuer: z.string().min(1).max(256).default(DEFAULT_ISSUER),
+      /** How long after signing a message may be taken in. */
+      lifetimeMs: ms(60_000),
+      /** How long the key before stays published after a rotation. */
+      overlapMs: ms(24 * 60 * 60_000),
     })
     .prefault({}),
   /** The same change of behaviour in many agents of a class at once is one incident, judged by a person. */

@@ -10,6 +10,7 @@ import { detectors } from './cli/detectors.js';
 import { discovery } from './cli/discovery.js';
 import { evaluate } from './cli/evaluate.js';
 import { gateway } from './cli/gateway.js';
+import { keys } from './cli/keys.js';
 import { lift } from './cli/lift.js';
 import { notify } from './cli/notify.js';
 import { policy } from './cli/policy.js';
@@ -38,6 +39,7 @@ const COMMANDS: readonly CliCommand[] = [
   baselines,
   discovery,
   policy,
+  keys,
   notify,
   config,
 ];
@@ -54,6 +56,7 @@ const EXPECTED = new Set([
   'ObserverError',
   'RecordedDataError',
   'ReplayError',
+  'SigningKeysError',
 ]);
 
 /**

@@ -54,8 +54,9 @@ async function subscribe(target: Target): Promise<{ next: (text: string) => Prom
       response.on('data', (chunk: string) => {
         // An event may come in two chunks.
         seen = (seen + chunk).slice(-65_536);
-        if (awaited === undefined || !seen.includes(awaited.text)) return;
-        awaited.resolve(performance.now());
+        const arrivedAt = performance.now();
+        if (awaited === undefined || !hasMessageWith(seen, awaited.text)) return;
+        awaited.resolve(arrivedAt);
         awaited = undefined;
       });
       resolve();
@@ -69,4 +70,11 @@ async function subscribe(target: Target): Promise<{ next: (text: string) => Prom
       }),
     close: () => outgoing.destroy(),
   };
+}
+
+/** Whether a signed message in the stream's text, all of it there, says something. */
+function hasMessageWith(stream: string, text: string): boolean {
+  return [...stream.matchAll(/^data: [^.\n]+\.([^.\n]+)\.[^.\n]+\n/gm)].some(([, payload = '']) =>
+    Buffer.from(payload, 'base64url').toString('utf8').includes(text),
+  );
 }

@@ -2,6 +2,7 @@ import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
 import type { Clock } from '../lib/clock.js';
 import type { Principal } from '../model/principal.js';
+import type { Signing } from '../signing/port.js';
 import type { ByteBudget } from './byte-budget.js';
 import type {
   AgentBoard,
@@ -51,6 +52,7 @@ export interface ApiPorts {
   journal: Journal;
   detectors: DetectorAdmin;
   status: StatusBoard;
+  signing: Signing;
   clock: Clock;
 }
 

@@ -17,6 +17,7 @@ import { getCommand, getCommands, postAcknowledgement } from './routes/commands.
 import { postContain, postDecision, postLift } from './routes/containment.js';
 import { postDetectorsReload } from './routes/detectors.js';
 import { getDiscovery } from './routes/discovery.js';
+import { getSigningKeys, postKeyRotation } from './routes/signing-keys.js';
 import { getIncident, getIncidents, postVerdict } from './routes/incidents.js';
 import { postCalibrate, postLearning } from './routes/learning.js';
 import { getFile, getPage, getView, postLogin, postLogout, type PageDeps } from './routes/page.js';
@@ -102,6 +103,7 @@ function handlersOf(deps: ApiDeps, page: PageDeps): Record<Route, Handler> {
     'GET /view': getView(page),
     'GET /healthz': getHealth(),
     'GET /readyz': getReady(deps),
+    'GET /.well-known/jwks.json': getSigningKeys(deps),
     'GET /v1/openapi.json': sendJson(openApiDocument()),
     'GET /v1/schema/observation': sendJson(observationSchema()),
     'GET /v1/status': getStatus(deps),
@@ -131,6 +133,7 @@ function handlersOf(deps: ApiDeps, page: PageDeps): Record<Route, Handler> {
     'POST /v1/learning': postLearning(deps),
     'POST /v1/calibrate': postCalibrate(deps),
     'POST /v1/detectors/reload': postDetectorsReload(deps),
+    'POST /v1/keys/rotate': postKeyRotation(deps),
   };
 }
 

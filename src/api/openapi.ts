@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { acknowledgementSchema, checkAnswerSchema, checkRequestSchema, wireObservationSchema } from '../model/wire.js';
 import { ROUTES, type Route } from './roles.js';
 import { approvalsSchema, holdSchema } from './routes/approvals.js';
+import { rotationSchema } from './routes/signing-keys.js';
 import { rollbackSchema } from './routes/baselines.js';
 import { containSchema, decisionSchema, liftSchema } from './routes/containment.js';
 import { verdictSchema } from './routes/incidents.js';
@@ -23,6 +24,7 @@ const OPERATIONS: Record<Route, Operation> = {
   'GET /view': { summary: 'What the page shows now (agent, status, open), as HTML with an ETag' },
   'GET /healthz': { summary: 'The process answers' },
   'GET /readyz': { summary: 'Ready to take records in and to score them (503 until then)' },
+  'GET /.well-known/jwks.json': { summary: 'Public keys that messages to gateways are signed with (JWKS)' },
   'GET /v1/openapi.json': { summary: 'This document' },
   'GET /v1/schema/observation': { summary: 'JSON Schema of one record of the native wire format' },
   'GET /v1/status': { summary: 'What the service says about itself' },
@@ -40,16 +42,12 @@ const OPERATIONS: Record<Route, Operation> = {
     answer: checkAnswerSchema,
   },
   'GET /v1/commands/stream': {
-    summary: 'Server-sent events: state, then restriction and command; resumable by Last-Event-ID',
+    summary: 'Server-sent events, each a JWS: state, then restriction, command and alive; resumable by Last-Event-ID',
   },
   'GET /v1/commands/poll': {
     summary: 'The messages of the stream after a cursor (after), waiting for them at most so long (waitMs)',
-    answer: z.object({
-      cursor: z.string(),
-      messages: z.array(
-        z.object({ type: z.enum(['state', 'restriction', 'command']), sequence: z.number(), data: z.unknown() }),
-      ),
-    }),
+    // Each a compact JWS.
+    answer: z.object({ cursor: z.string(), messages: z.array(z.string()) }),
   },
   'GET /v1/commands': { summary: 'Commands, newest first (limit)' },
   'GET /v1/commands/:id': { summary: 'One command' },
@@ -90,6 +88,7 @@ const OPERATIONS: Record<Route, Operation> = {
   'POST /v1/learning': { summary: 'How baselines learn from here on', body: learningSchema },
   'POST /v1/calibrate': { summary: 'Compute the thresholds anew from the clean history' },
   'POST /v1/detectors/reload': { summary: 'Read the folder of the detectors now' },
+  'POST /v1/keys/rotate': { summary: 'Sign with a new key, now or after a lead time', body: rotationSchema },
 };
 
 /** JSON Schema of one record of the native wire format. */

@@ -22,6 +22,7 @@ export const ROUTES = {
   'GET /view': VIEWERS,
   'GET /healthz': 'public',
   'GET /readyz': 'public',
+  'GET /.well-known/jwks.json': 'public',
   'GET /v1/openapi.json': 'public',
   'GET /v1/schema/observation': 'public',
   'GET /v1/status': VIEWERS,
@@ -51,6 +52,7 @@ export const ROUTES = {
   'POST /v1/learning': ['admin'],
   'POST /v1/calibrate': ['admin'],
   'POST /v1/detectors/reload': ['admin'],
+  'POST /v1/keys/rotate': ['admin'],
 } as const satisfies Record<`${Method} /${string}`, Access>;
 
 export type Route = keyof typeof ROUTES;

@@ -1,19 +1,10 @@
-/** One server-sent event. Data is JSON text, which never holds a raw line break. */
-export interface ServerEvent {
-  event: string;
-  id: number;
-  data: unknown;
-}
+import type { SignedMessage } from './signed-messages.js';
 
 const encoder = new TextEncoder();
 
-export function encodeEvent({ event, id, data }: ServerEvent): string {
-  return `id: ${id}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
-}
-
-/** A sign of life. Its id tells the reader how far it is, without an event being raised. */
-export function encodeHeartbeat(id: number): string {
-  return `: alive\nid: ${id}\n\n`;
+/** One server-sent event. A compact JWS holds no line break. */
+export function encodeEvent({ type, sequence, jws }: SignedMessage): string {
+  return `id: ${sequence}\nevent: ${type}\ndata: ${jws}\n\n`;
 }
 
 export interface EventStreamOptions {

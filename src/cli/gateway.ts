@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { ConfigError } from '../config.js';
 import { createGatewayClient, type GatewayEvent } from '../gateway/client.js';
 import { McpGateway } from '../gateway/mcp/gateway.js';
@@ -38,6 +39,9 @@ export const gateway: CliCommand = {
       url: settings.observer.url,
       key: observerKey(settings.observer, context.env),
       gatewayId: settings.gatewayId,
+      silentAfterMs: settings.observer.silentAfterMs,
+      ...(settings.observer.issuer === undefined ? {} : { issuer: settings.observer.issuer }),
+      ...(settings.stateDir === undefined ? {} : { stateFile: join(settings.stateDir, 'restrictions.json') }),
       deadlineMs: settings.observer.deadlineMs,
       // Without the settings that were left out: an undefined one would undo the kit's own.
       posture: Object.fromEntries(Object.entries(settings.observer.posture)),

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { ConfigError, loadConfig, type Config } from '../config.js';
 import { inertText, MAX_LINE_CHARS } from '../lib/text/inert-text.js';
 import { COMMAND_ACTIONS, COMMAND_STATES, LOWERED_POSTURES } from '../model/command.js';
+import { JWKS_PATH } from '../model/signed-message.js';
 import { discoverySchema, type SeenDiscovery } from './discovery-answer.js';
 import { baselineDiffSchema, baselineSchema, type SeenBaseline, type SeenBaselineDiff } from './baselines-answer.js';
 import { responseSchema, type SeenResponse } from './policy-answer.js';
@@ -124,6 +125,18 @@ export class Observer {
   async baselineDiff(agentId: string, { from, to }: { from: number; to: number }): Promise<SeenBaselineDiff> {
     const path = `/v1/baselines/${encodeURIComponent(agentId)}/diff?from=${from}&to=${to}`;
     return baselineDiffSchema.parse(await this.#ask(path));
+  }
+
+  /** Public keys that messages to gateways can be verified with, in the order in which they sign. */
+  async signingKeys(): Promise<{ kid: string; alg: string }[]> {
+    const answer = await this.#ask(JWKS_PATH);
+    return z.object({ keys: z.array(z.object({ kid: z.string(), alg: z.string() })) }).parse(answer).keys;
+  }
+
+  /** @param leadMs time for which the new key is published before it signs */
+  async rotateKeys(leadMs: number): Promise<{ kid: string; activeFrom: number }> {
+    const answer = await this.#ask('/v1/keys/rotate', { leadMs });
+    return z.object({ kid: z.string(), activeFrom: z.number() }).parse(answer);
   }
 
   async rollBack(agentId: string, body: { version: number; reason: string }): Promise<void> {

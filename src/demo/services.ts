@@ -80,9 +80,10 @@ export class Services {
     const settings = join(dir, 'gateway.json');
     const content = {
       observerUrl,
-      gatewayId: 'demo-gateway',
+      gatewayId: 'gateway',
       observerKeyFile: parts.keyFile(dir, 'gateway'),
       callerKeyFile: parts.keyFile(dir, 'caller'),
+      stateFile: join(dir, 'gateway-state.json'),
       enforce: 'hold',
       holdMs: HOLD_MS,
       deadlineMs: DEADLINE_MS,

@@ -1,7 +1,8 @@
 import type { WireObservation } from '../model/wire.js';
 import { backoffMs, pause, type Backoff } from './backoff.js';
 import { withDeadline } from './deadline.js';
-import { parseJson, readIntakeReport } from './messages.js';
+import { parseJson } from './json.js';
+import { readIntakeReport } from './messages.js';
 import { describeFault, isTransient, postJson, type ObserverAddress } from './observer-http.js';
 import type { GatewayEvent } from './port.js';
 

@@ -1,82 +1,32 @@
-import { systemClock, type Clock } from '../lib/clock.js';
+import { systemClock } from '../lib/clock.js';
+import { DEFAULT_ISSUER } from '../model/signed-message.js';
 import type { Effect } from '../model/observation.js';
 import type { WireObservation } from '../model/wire.js';
 import { Acknowledger } from './acknowledger.js';
 import { AuditSender } from './audit-sender.js';
-import { DeadlineError, withDeadline } from './deadline.js';
+import { LIMITS, type GatewayClientOptions } from './client-options.js';
+import { CommandIntake } from './command-intake.js';
 import { EventStream } from './event-stream.js';
-import { parseJson, readCheckAnswer, readCommand, readRestriction, readState } from './messages.js';
-import { describeFault, postJson, type ObserverAddress } from './observer-http.js';
+import { FetchedKeys, PinnedKeys } from './key-source.js';
+import { MessageVerifier } from './message-verifier.js';
+import { ObserverAsker } from './observer-asker.js';
+import type { ObserverAddress } from './observer-http.js';
 import type {
   CallAttempt,
   GatewayClient,
   GatewayCounters,
   GatewayDecision,
   GatewayEvent,
-  Posture,
-  EffectiveState,
+  RefusalReason,
 } from './port.js';
-import { RestrictionCache, type CacheChange } from './restriction-cache.js';
-import type { StreamEvent } from './sse-parser.js';
+import { Postures } from './posture.js';
+import { RestrictionCache } from './restriction-cache.js';
+import { probeStateFile, RestrictionFile } from './restriction-file.js';
+import { SilenceWatch } from './silence-watch.js';
 
 export type * from './port.js';
+export type { GatewayClientLimits, GatewayClientOptions } from './client-options.js';
 
-export interface GatewayClientOptions {
-  /** The observer's base URL. */
-  url: string;
-  /** This gateway's own API key. */
-  key: string;
-  /** Name of this gateway, for acknowledgements' detail; the key says who it is. */
-  gatewayId: string;
-  /** Longest wait for the observer's answer to `check`, ms. Default 250. */
-  deadlineMs?: number;
-  /** When it does not answer, by effect. Default: reads open, everything else closed. */
-  posture?: Partial<Record<Effect, Posture>>;
-  /** Effects that are asked about. Default: all but reads. */
-  ask?: readonly Effect[];
-  clock?: Clock;
-  /** Uniform in [0, 1), for jitter. */
-  random?: () => number;
-  fetch?: typeof globalThis.fetch;
-  /** The gateway's log. What it throws is counted, never passed on. */
-  onEvent?: (event: GatewayEvent) => void;
-  limits?: Partial<GatewayClientLimits>;
-}
-
-export interface GatewayClientLimits {
-  /** Restrictions in force at once, over all agents. */
-  restrictions: number;
-  /** Longest event on the command stream, characters. */
-  eventChars: number;
-  /** Silence on the command stream after which it is reconnected, ms. Three of the observer's heartbeats. */
-  silenceMs: number;
-  retryBaseMs: number;
-  retryMaxMs: number;
-  /** Audit records (and their characters) that wait while the observer does not answer. */
-  auditRecords: number;
-  auditChars: number;
-  auditBatchRecords: number;
-  auditBatchChars: number;
-  /** Longest wait for the answer to an audit batch or an acknowledgement, ms. */
-  requestMs: number;
-}
-
-const LIMITS: GatewayClientLimits = {
-  restrictions: 100_000,
-  eventChars: 32 * 1024 * 1024,
-  silenceMs: 45_000,
-  retryBaseMs: 250,
-  retryMaxMs: 10_000,
-  auditRecords: 20_000,
-  auditChars: 64 * 1024 * 1024,
-  auditBatchRecords: 500,
-  auditBatchChars: 1024 * 1024,
-  requestMs: 10_000,
-};
-
-const POSTURE: Record<Effect, Posture> = { read: 'open', write: 'closed', auth: 'closed', unknown: 'closed' };
-/** The observer gets this share of the deadline; the rest is for the way there and back. */
-const ANSWER_SHARE = 0.8;
 const ASK: readonly Effect[] = ['write', 'auth', 'unknown'];
 const PASSED: GatewayDecision = Object.freeze({
   decision: 'allow',
@@ -86,61 +36,55 @@ const PASSED: GatewayDecision = Object.freeze({
 });
 
 /**
- * Connects a gateway with the observer. Needs nothing but `fetch`.
+ * Connects a gateway with the observer. Needs nothing but `fetch` and `jose`.
  *
- * Nothing is sent or followed before `check`, `observe` or `subscribe` is called. Call `close` at the end.
+ * What the state file holds is in force at once. Nothing is sent or followed before `check`, `observe` or `subscribe`
+ * is called. Call `close` at the end.
+ *
+ * @throws Error when the state file cannot be written where it shall lie
  */
 export function createGatewayClient(options: GatewayClientOptions): GatewayClient {
   return new Client(options);
 }
 
 class Client implements GatewayClient {
-  readonly #address: ObserverAddress;
-  readonly #gatewayId: string;
-  readonly #deadlineMs: number;
-  readonly #posture: Record<Effect, Posture>;
   readonly #ask: ReadonlySet<Effect>;
   readonly #onEvent: (event: GatewayEvent) => void;
   readonly #cache: RestrictionCache;
+  readonly #watch: SilenceWatch;
+  readonly #postures: Postures;
+  readonly #asker: ObserverAsker;
+  readonly #intake: CommandIntake;
+  readonly #file: RestrictionFile | undefined;
   readonly #stream: EventStream;
   readonly #acknowledger: Acknowledger;
   readonly #audit: AuditSender;
-  readonly #counts = {
-    fromMemory: 0,
-    passed: 0,
-    asked: 0,
-    answered: 0,
-    postureOpen: 0,
-    postureClosed: 0,
-    restrictionsIgnored: 0,
-    restrictionsRejected: 0,
-    hookErrors: 0,
-  };
+  readonly #counts = { fromMemory: 0, passed: 0, whileSilent: 0, hookErrors: 0 };
   readonly #synchronised: Promise<boolean>;
   #resolveSynchronised: (inForce: boolean) => void = () => {};
-  /** Highest place in the command stream that was taken in. */
-  #sequence = -1;
 
   constructor(options: GatewayClientOptions) {
     const limits = { ...LIMITS, ...options.limits };
-    const clock = options.clock ?? systemClock;
+    const { gatewayId, stateFile, clock = systemClock, elapsedMs = () => performance.now() } = options;
+    const issuer = options.issuer ?? DEFAULT_ISSUER;
     const fetch = options.fetch ?? globalThis.fetch;
-    this.#address = { url: options.url.replace(/\/$/, ''), key: options.key, fetch };
-    this.#gatewayId = options.gatewayId;
-    this.#deadlineMs = options.deadlineMs ?? 250;
-    this.#posture = { ...POSTURE, ...options.posture };
+    const address: ObserverAddress = { url: options.url.replace(/\/$/, ''), key: options.key, fetch };
+    const report = (event: GatewayEvent) => this.#report(event);
+    const shared = {
+      address,
+      backoff: { baseMs: limits.retryBaseMs, maxMs: limits.retryMaxMs, random: options.random ?? Math.random },
+      requestMs: limits.requestMs,
+      report,
+    };
     this.#ask = new Set(options.ask ?? ASK);
     this.#onEvent = options.onEvent ?? (() => {});
-    this.#cache = new RestrictionCache({ capacity: limits.restrictions, clock });
     this.#synchronised = new Promise((resolve) => {
       this.#resolveSynchronised = resolve;
     });
-    const shared = {
-      address: this.#address,
-      backoff: { baseMs: limits.retryBaseMs, maxMs: limits.retryMaxMs, random: options.random ?? Math.random },
-      requestMs: limits.requestMs,
-      report: (event: GatewayEvent) => this.#report(event),
-    };
+    this.#cache = new RestrictionCache({ capacity: limits.restrictions, clock });
+    this.#postures = new Postures(options.posture, options.tierPosture);
+    this.#asker = new ObserverAsker({ ...shared, deadlineMs: options.deadlineMs ?? 250, postures: this.#postures });
+    this.#watch = new SilenceWatch({ silentAfterMs: options.silentAfterMs ?? 60_000, elapsedMs, report });
     this.#acknowledger = new Acknowledger({ ...shared, capacity: limits.restrictions });
     this.#audit = new AuditSender({
       ...shared,
@@ -149,12 +93,29 @@ class Client implements GatewayClient {
       batchRecords: limits.auditBatchRecords,
       batchChars: limits.auditBatchChars,
     });
+    const keys =
+      options.pinnedKeys === undefined
+        ? new FetchedKeys({ ...shared, refetchMs: limits.keyRefetchMs, maxAgeMs: limits.keyMaxAgeMs, elapsedMs })
+        : new PinnedKeys(options.pinnedKeys);
+    if (stateFile !== undefined) probeStateFile(stateFile);
+    this.#file = stateFile === undefined ? undefined : new RestrictionFile(stateFile);
+    this.#intake = new CommandIntake({
+      verifier: new MessageVerifier({ keys, issuer, audience: gatewayId, skewMs: options.skewMs ?? 60_000, clock }),
+      cache: this.#cache,
+      acknowledger: this.#acknowledger,
+      watch: this.#watch,
+      issuer,
+      gatewayId,
+      file: stateFile === undefined || this.#file === undefined ? undefined : { path: stateFile, writer: this.#file },
+      onState: () => this.#resolveSynchronised(true),
+      report,
+    });
     this.#stream = new EventStream({
       ...shared,
       path: '/v1/commands/stream',
       silenceMs: limits.silenceMs,
       maxEventChars: limits.eventChars,
-      apply: (event) => this.#apply(event),
+      apply: (event) => this.#intake.apply(event),
     });
   }
 
@@ -170,16 +131,24 @@ class Client implements GatewayClient {
     return { source: 'memory', timedOut: false, ...found };
   }
 
-  async check(attempt: CallAttempt): Promise<GatewayDecision> {
-    const { agentId, sessionId, tool } = attempt;
-    const effect = attempt.effect ?? 'unknown';
+  localDecision(attempt: Parameters<GatewayClient['localDecision']>[0]): GatewayDecision | undefined {
+    const { agentId, sessionId, tool, effect } = attempt;
     const restricted = this.restrictionOn(agentId, sessionId, tool, effect);
-    if (restricted !== undefined) return restricted;
+    if (restricted !== undefined || !this.#watch.isSilent) return restricted;
+    this.#counts.whileSilent++;
+    const { posture: _, ...decision } = this.#postures.decide(attempt, 'the observer has been silent for too long');
+    return decision;
+  }
+
+  async check(attempt: CallAttempt): Promise<GatewayDecision> {
+    const local = this.localDecision(attempt);
+    if (local !== undefined) return local;
+    const { agentId, sessionId, tool, effect = 'unknown' } = attempt;
     if (!this.#ask.has(effect)) {
       this.#counts.passed++;
       return PASSED;
     }
-    const decision = await this.#askObserver(attempt, effect);
+    const decision = await this.#asker.ask(attempt);
     // A command may have overtaken the answer; what it only holds stays refused where the answer refuses it.
     const overtaking = this.restrictionOn(agentId, sessionId, tool, effect);
     const isStricter = overtaking?.decision === 'deny' || decision.decision !== 'deny';
@@ -187,6 +156,7 @@ class Client implements GatewayClient {
   }
 
   subscribe(): Promise<boolean> {
+    this.#watch.start(!this.#intake.isKeptStateUsable);
     this.#stream.start();
     return this.#synchronised;
   }
@@ -202,6 +172,10 @@ class Client implements GatewayClient {
   counters(): GatewayCounters {
     return {
       ...this.#counts,
+      ...this.#asker.counts,
+      ...this.#postures.counts,
+      ...this.#intake.counts,
+      silences: this.#watch.silences,
       streamConnects: this.#stream.connects,
       streamLosses: this.#stream.losses,
       restrictionsHeld: this.#cache.size,
@@ -214,88 +188,16 @@ class Client implements GatewayClient {
     };
   }
 
+  refusals(): Record<RefusalReason, number> {
+    return this.#intake.refusals();
+  }
+
   async close(withinMs = 2_000): Promise<void> {
     this.#resolveSynchronised(false);
-    await Promise.all([this.#stream.close(), this.#acknowledger.close(), this.#audit.close(withinMs)]);
-  }
-
-  async #askObserver(attempt: CallAttempt, effect: Effect): Promise<GatewayDecision> {
-    this.#counts.asked++;
-    let cause = '';
-    let timedOut = false;
-    try {
-      const body = JSON.stringify({ ...attempt, deadlineMs: Math.max(1, Math.floor(this.#deadlineMs * ANSWER_SHARE)) });
-      const { status, text } = await withDeadline(this.#deadlineMs, undefined, (signal) =>
-        postJson(this.#address, '/v1/check', body, signal),
-      );
-      const answer = status === 200 ? readCheckAnswer(parseJson(text)) : undefined;
-      if (answer !== undefined) {
-        this.#counts.answered++;
-        return { ...answer, source: 'observer' };
-      }
-      cause = status === 200 ? 'the answer could not be read' : `the observer answered ${status}`;
-    } catch (fault) {
-      timedOut = fault instanceof DeadlineError;
-      cause = describeFault(fault);
-    }
-    const posture = this.#posture[effect];
-    this.#counts[posture === 'open' ? 'postureOpen' : 'postureClosed']++;
-    this.#report({ type: 'check-unanswered', effect, posture, cause });
-    return {
-      decision: posture === 'open' ? 'allow' : 'deny',
-      source: 'posture',
-      reason: `the observer did not decide (${cause}); this gateway's posture for ${effect} calls is ${posture}`,
-      timedOut,
-    };
-  }
-
-  /** Applies one event of the command stream. @throws when it cannot be read, so that the stream starts over */
-  #apply({ event, data, id }: StreamEvent): void {
-    if (event !== 'state' && event !== 'restriction' && event !== 'command') return;
-    const value = parseJson(data);
-    const sequence = Number(id === '' ? Number.NaN : id);
-    if (event === 'state') {
-      const restrictions = readState(value);
-      if (restrictions === undefined) throw new Error('a state event could not be read');
-      this.#settle(this.#cache.replaceAll(restrictions, { older: sequence < this.#sequence }));
-      this.#report({
-        type: 'state-in-force',
-        sequence: id,
-        agents: this.#cache.agents,
-        restrictions: this.#cache.size,
-      });
-      this.#resolveSynchronised(true);
-    } else if (event === 'restriction') {
-      const restriction = readRestriction(value);
-      if (restriction === undefined) throw new Error('a restriction event could not be read');
-      const { agentId, version } = restriction;
-      const change = this.#cache.replaceAgent(restriction);
-      this.#settle(change);
-      if (change.heldVersion === undefined) {
-        this.#report({ type: 'restriction-in-force', agentId, version, restrictions: change.inForce.length });
-      } else {
-        this.#counts.restrictionsIgnored++;
-        this.#report({ type: 'restriction-ignored', agentId, version, heldVersion: change.heldVersion });
-      }
-    } else {
-      const command = readCommand(value);
-      if (command === undefined) throw new Error('a command event could not be read');
-      if (!command.dryRun && command.state === 'sent') this.#settle(this.#cache.tighten(command));
-    }
-    if (sequence > this.#sequence) this.#sequence = sequence;
-  }
-
-  #settle({ inForce, lifted, rejected }: CacheChange): void {
-    const confirm = (effective: EffectiveState, ids: readonly string[], detail?: string): void => {
-      for (const id of ids) this.#acknowledger.submit(id, effective, detail);
-    };
-    confirm('enforced', inForce);
-    confirm('lifted', lifted);
-    confirm('rejected', rejected, `${this.#gatewayId}: the enforcement map is full`);
-    for (const commandId of rejected) {
-      this.#counts.restrictionsRejected++;
-      this.#report({ type: 'restriction-rejected', commandId, cause: 'the enforcement map is full' });
-    }
+    this.#watch.close();
+    await Promise.all([this.#stream.close(), this.#audit.close(withinMs)]);
+    await this.#file?.close();
+    await this.#acknowledger.close();
   }
 
   #report(event: GatewayEvent): void {

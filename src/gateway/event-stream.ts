@@ -11,8 +11,11 @@ export interface EventStreamOptions {
   /** Silence (heartbeats included) after which the connection counts as dead, ms. */
   silenceMs: number;
   maxEventChars: number;
-  /** Applies one event. What it throws drops the connection, and the next one starts from the full state. */
-  apply: (event: StreamEvent) => void;
+  /**
+   * Applies one event; the next one waits for it. What it throws drops the connection, and the next one starts from the
+   * full state.
+   */
+  apply: (event: StreamEvent) => Promise<void>;
   report: (event: GatewayEvent) => void;
 }
 
@@ -95,14 +98,20 @@ export class EventStream {
       }
       this.#connects++;
       report({ type: 'stream-connected', resumedAfter: this.#lastId });
-      const parser = new SseParser(maxEventChars, (event) => {
-        apply(event);
-        onApplied();
-      });
+      const arrived: StreamEvent[] = [];
+      const parser = new SseParser(maxEventChars, (event) => void arrived.push(event));
       for await (const chunk of bodyChunks(response, connection.signal)) {
         watchdog.refresh();
         try {
-          parser.push(chunk);
+          try {
+            parser.push(chunk);
+          } finally {
+            // What came whole before something that cannot be read counts.
+            for (const event of arrived.splice(0)) {
+              await apply(event);
+              onApplied();
+            }
+          }
         } catch (fault) {
           // Something could not be read or applied: only the full state makes up for it.
           this.#lastId = undefined;

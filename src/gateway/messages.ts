@@ -8,7 +8,9 @@ import {
   type Restriction,
   type RestrictionEntry,
 } from '../model/command.js';
+import type { SignedKind } from '../model/signed-message.js';
 import type { CheckAnswer, IntakeReport } from '../model/wire.js';
+import { isRecord } from './json.js';
 
 /*
  * Hand-written readers of what the observer sends. Each gives undefined for anything it does not understand; the
@@ -27,14 +29,6 @@ export interface CommandMessage {
   expiresAt: number;
   dryRun: boolean;
   state: CommandState;
-}
-
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 export function readCheckAnswer(value: unknown): CheckAnswer | undefined {
@@ -56,12 +50,34 @@ export function readCheckAnswer(value: unknown): CheckAnswer | undefined {
   return answer;
 }
 
-export function readState(value: unknown): Restriction[] | undefined {
+/** What a signed message says, by its kind. */
+export type MessageContent =
+  | { kind: 'state'; restrictions: Restriction[] }
+  | { kind: 'restriction'; restriction: Restriction }
+  | { kind: 'command'; command: CommandMessage }
+  | { kind: 'alive' };
+
+/** Reads the body of a signed message. */
+export function readContent(kind: SignedKind, body: unknown): MessageContent | undefined {
+  if (kind === 'alive') return { kind };
+  if (kind === 'state') {
+    const restrictions = readState(body);
+    return restrictions && { kind, restrictions };
+  }
+  if (kind === 'restriction') {
+    const restriction = readRestriction(body);
+    return restriction && { kind, restriction };
+  }
+  const command = readCommand(body);
+  return command && { kind, command };
+}
+
+function readState(value: unknown): Restriction[] | undefined {
   if (!isRecord(value)) return undefined;
   return readList(value['restrictions'], readRestriction);
 }
 
-export function readRestriction(value: unknown): Restriction | undefined {
+function readRestriction(value: unknown): Restriction | undefined {
   if (!isRecord(value)) return undefined;
   const { tenant, agentId, version } = value;
   if (typeof agentId !== 'string' || typeof version !== 'number' || !Number.isSafeInteger(version)) return undefined;
@@ -95,7 +111,7 @@ export function readRestriction(value: unknown): Restriction | undefined {
   };
 }
 
-export function readCommand(value: unknown): CommandMessage | undefined {
+function readCommand(value: unknown): CommandMessage | undefined {
   if (!isRecord(value)) return undefined;
   const { id, agentId, sessionId, tool, reason, expiresAt, dryRun } = value;
   const action = COMMAND_ACTIONS.find((known) => known === value['action']);
@@ -123,7 +139,7 @@ export function readIntakeReport(value: unknown): IntakeReport | undefined {
   return refused === undefined ? undefined : { accepted: value['accepted'], refused };
 }
 
-function readEntry(value: unknown): RestrictionEntry | undefined {
+export function readEntry(value: unknown): RestrictionEntry | undefined {
   if (!isRecord(value)) return undefined;
   const { commandId, expiresAt, reason } = value;
   if (typeof commandId !== 'string' || !isMoment(expiresAt)) return undefined;
@@ -131,7 +147,7 @@ function readEntry(value: unknown): RestrictionEntry | undefined {
 }
 
 /** A list in which every item can be read, or undefined: half a state must not be enforced as if it were whole. */
-function readList<T>(value: unknown, read: (item: unknown) => T | undefined): T[] | undefined {
+export function readList<T>(value: unknown, read: (item: unknown) => T | undefined): T[] | undefined {
   if (!Array.isArray(value)) return undefined;
   const items: T[] = [];
   for (const raw of value) {
@@ -140,10 +156,6 @@ function readList<T>(value: unknown, read: (item: unknown) => T | undefined): T[
     items.push(item);
   }
   return items;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isVerdict(value: unknown): value is 'allow' | 'hold' | 'deny' {

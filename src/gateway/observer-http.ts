@@ -36,6 +36,19 @@ export async function postJson(
     signal,
     redirect: 'error',
   });
+  return reply(response, signal);
+}
+
+/** Reads a (bounded) public text, without the key. Redirects are errors: nobody else may answer in its place. */
+export async function getText(
+  address: Pick<ObserverAddress, 'url' | 'fetch'>,
+  path: string,
+  signal: AbortSignal,
+): Promise<ObserverReply> {
+  return reply(await address.fetch(address.url + path, { signal, redirect: 'error' }), signal);
+}
+
+async function reply(response: Response, signal: AbortSignal): Promise<ObserverReply> {
   const text = await readBounded(response, MAX_REPLY_BYTES, signal);
   return { status: response.status, text, retryAfterMs: retryAfterMs(response.headers.get('retry-after')) };
 }

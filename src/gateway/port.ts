@@ -1,4 +1,4 @@
-import type { CommandAction, Restriction } from '../model/command.js';
+import type { CommandAction } from '../model/command.js';
 import type { Effect } from '../model/observation.js';
 import type { CheckRequest, WireObservation } from '../model/wire.js';
 
@@ -14,7 +14,7 @@ export interface GatewayDecision {
   decision: 'allow' | 'hold' | 'deny';
   /**
    * `memory`: a restriction in force; `passed`: this effect is not asked about; `observer`: it answered;
-   * `posture`: it did not answer in time.
+   * `posture`: it did not answer in time, or has been silent for too long.
    */
   source: 'memory' | 'passed' | 'observer' | 'posture';
   reason: string;
@@ -33,13 +33,42 @@ export interface GatewayDecision {
 /** What a gateway confirms about a command: the state that is effective now. */
 export type EffectiveState = 'enforced' | 'lifted' | 'rejected';
 
+/**
+ * Why a message was not taken in. `malformed`: no JWS, or claims that cannot be read; `algorithm`: not the key's own;
+ * `type`: made for something else; `unknown-key`: signed with a key that the observer does not publish, or its keys
+ * could not be fetched; `signature`, `issuer`, `audience`, `expired`; `not-yet`: from the future; `older-epoch`: from
+ * before the observer last started; `unknown-epoch`: from a new start, before its full state; `replayed`: it was here.
+ */
+export const REFUSAL_REASONS = [
+  'malformed',
+  'algorithm',
+  'type',
+  'unknown-key',
+  'signature',
+  'issuer',
+  'audience',
+  'expired',
+  'not-yet',
+  'older-epoch',
+  'unknown-epoch',
+  'replayed',
+] as const;
+export type RefusalReason = (typeof REFUSAL_REASONS)[number];
+
 /** Everything the kit has to say, for the gateway's own log. */
 export type GatewayEvent =
   | { type: 'stream-connected'; resumedAfter: string | undefined }
   | { type: 'stream-lost'; cause: string; retryMs: number }
   | { type: 'state-in-force'; sequence: string; agents: number; restrictions: number }
+  | { type: 'state-kept'; restrictions: number }
+  | { type: 'kept-state-unusable'; cause: string }
+  | { type: 'state-not-kept'; cause: string }
+  | { type: 'observer-went-back'; sequence: number; before: number }
+  | { type: 'observer-silent'; silentMs: number }
+  | { type: 'observer-heard'; silentMs: number }
+  | { type: 'message-refused'; reason: RefusalReason; detail: string }
   | { type: 'restriction-in-force'; agentId: string; version: number; restrictions: number }
-  | { type: 'restriction-ignored'; agentId: string; version: number; heldVersion: number }
+  | { type: 'restriction-ignored'; agentId: string; sequence: number; heldSequence: number }
   | { type: 'restriction-rejected'; commandId: string; cause: string }
   | { type: 'acknowledged'; commandId: string; effective: EffectiveState }
   | { type: 'acknowledgement-delayed'; commandId: string; cause: string; retryMs: number }
@@ -57,11 +86,19 @@ export interface GatewayCounters {
   answered: number;
   postureOpen: number;
   postureClosed: number;
+  /** Calls that the posture decided without asking, because the observer was silent; also in the two above. */
+  whileSilent: number;
+  /** Times that the observer fell silent. */
+  silences: number;
   streamConnects: number;
   streamLosses: number;
   restrictionsHeld: number;
   restrictionsIgnored: number;
   restrictionsRejected: number;
+  /** Messages that were not taken in; `refusals` has the reasons. */
+  messagesRefused: number;
+  /** Times that the state could not be written to disk. */
+  stateNotKept: number;
   acknowledged: number;
   acknowledgementsDropped: number;
   auditPending: number;
@@ -85,6 +122,13 @@ export interface GatewayClient {
     tool: string,
     effect?: Effect,
   ): GatewayDecision | undefined;
+  /**
+   * What can be said about a call at once, without asking: a restriction in force, or the posture while the observer is
+   * silent. Undefined: nothing stands in its way here.
+   */
+  localDecision(
+    attempt: Pick<CallAttempt, 'agentId' | 'sessionId' | 'tool' | 'effect' | 'tier'>,
+  ): GatewayDecision | undefined;
   /** What to do with the call. Never throws: without an answer the posture decides. */
   check(attempt: CallAttempt): Promise<GatewayDecision>;
   /** Follows the observer's commands from now on. Resolves true when the full state is in force, false on close. */
@@ -98,11 +142,8 @@ export interface GatewayClient {
    */
   flush(withinMs: number): Promise<boolean>;
   counters(): GatewayCounters;
+  /** Messages that were not taken in, by reason. */
+  refusals(): Record<RefusalReason, number>;
   /** Sends what is left (for at most `withinMs`), then lets go of every timer and connection. */
   close(withinMs?: number): Promise<void>;
-}
-
-/** Full restriction state of all agents, as the stream's `state` event carries it. */
-export interface StateMessage {
-  restrictions: Restriction[];
 }

@@ -17,8 +17,8 @@ export interface CacheChange {
   lifted: string[];
   /** Not taken in because the cache is full. */
   rejected: string[];
-  /** Set when the change was older than what is held. */
-  heldVersion?: number;
+  /** Set when the change was older than what is held: the place of that. */
+  heldSequence?: number;
 }
 
 export interface FoundRestriction {
@@ -38,41 +38,43 @@ export interface CallSubject {
   effect: Effect;
 }
 
-interface Entry {
-  expiresAt: number;
-  /** Made when it comes in, so that a refusal costs no more than a look. */
-  found: FoundRestriction;
+/** One command in force. The subject is a session, tool or posture, or nothing for the whole agent. */
+export interface HeldCommand {
+  agentId: string;
+  action: CommandAction;
+  subject: string;
+  entry: RestrictionEntry;
 }
 
-/** By subject: session, tool, posture, or nothing for the whole agent. */
-type Subjects = Map<string, Entry>;
-
 interface Held {
-  subjects: Record<CommandAction, Subjects>;
-  /** Every command behind these; two may concern the same subject. */
-  commandIds: Set<string>;
+  /** Every command in force, by id, and the place in the observer's outbox that it is known from. */
+  commands: Map<string, { command: HeldCommand; sequence: number }>;
+  /** For each action, what counts for each subject: where commands concern the same one, the one that lasts longest. */
+  subjects: Record<CommandAction, Map<string, { expiresAt: number; found: FoundRestriction }>>;
 }
 
 /**
- * What is in force, in memory. Full: a new restriction is refused (and confirmed as `rejected`), because pushing out
- * an old one would silently break a promise that was already given.
+ * What is in force, in memory. What is newer is told by the place in the observer's outbox that a message is true for,
+ * not by when it came: late, doubled and repeated messages change nothing.
+ *
+ * Full: a new restriction is refused (and confirmed as `rejected`), because pushing out an old one would silently break
+ * a promise that was already given.
  */
 export class RestrictionCache {
   readonly #clock: Clock;
   readonly #capacity: number;
   readonly #held = new Map<string, Held>();
-  /** Outlives the restrictions, so that old news about an agent without restrictions stays old. */
-  readonly #versions: BoundedMap<string, number>;
-  /** Commands that were lifted: a repeated order must not bring them back. */
-  readonly #lifted: BoundedMap<string, true>;
+  /** Place of each agent's newest full restrictions. Outlives them, so that old news stays old. */
+  readonly #agentAt: BoundedMap<string, number>;
+  /** Place of the newest state of all agents. */
+  #stateAt = -1;
   #size = 0;
 
   /** @param capacity most restrictions in force at once, over all agents */
   constructor({ capacity, clock }: { capacity: number; clock: Clock }) {
     this.#clock = clock;
     this.#capacity = capacity;
-    this.#versions = new BoundedMap(capacity);
-    this.#lifted = new BoundedMap(capacity);
+    this.#agentAt = new BoundedMap(capacity);
   }
 
   /** Restrictions held, expired ones included until they are cleared. */
@@ -97,52 +99,58 @@ export class RestrictionCache {
     );
   }
 
+  /** Takes up what was kept over a restart. @param sequence the place it was true for */
+  restore(commands: readonly HeldCommand[], sequence: number): void {
+    const change = noChange();
+    for (const command of commands) this.#add(change, command, sequence);
+    this.#stateAt = sequence;
+  }
+
+  /** What is in force now, to be kept over a restart. */
+  commands(): HeldCommand[] {
+    const now = this.#clock.now();
+    return [...this.#held.values()]
+      .flatMap(({ commands }) => [...commands.values()].map(({ command }) => command))
+      .filter(({ entry }) => entry.expiresAt > now);
+  }
+
   /**
-   * Takes the full state of all agents. Agents that it does not name are free again, unless the state is older than
-   * news already taken in: old news never loosens.
+   * Takes the full state of all agents, true for a place. Agents that it does not name are free again, unless something
+   * newer is known of them.
    *
-   * @param older the state lies before what was already received
+   * @param wentBack the observer begins an epoch before the place it had reached, so it does not remember everything:
+   *   its state adds to what is held and loosens nothing, and from here on its places count
    */
-  replaceAll(restrictions: readonly Restriction[], { older }: { older: boolean }): CacheChange {
-    const change: CacheChange = { inForce: [], lifted: [], rejected: [] };
+  replaceAll(
+    restrictions: readonly Restriction[],
+    { sequence, wentBack }: { sequence: number; wentBack: boolean },
+  ): CacheChange {
+    const change = noChange();
+    if (wentBack) this.#rebase(sequence);
+    else if (sequence < this.#stateAt) return change;
     const named = new Set(restrictions.map((r) => r.agentId));
-    if (!older) {
-      for (const [agentId, held] of this.#held) {
-        if (named.has(agentId)) continue;
-        change.lifted.push(...held.commandIds);
-        this.#forget(agentId, held);
-      }
+    for (const agentId of wentBack ? [] : this.#held.keys()) {
+      if (!named.has(agentId)) this.#replace(change, agentId, [], sequence);
     }
     for (const restriction of restrictions) {
-      const one = this.replaceAgent(restriction);
-      change.inForce.push(...one.inForce);
-      change.lifted.push(...one.lifted);
-      change.rejected.push(...one.rejected);
+      const { agentId } = restriction;
+      if (wentBack) for (const command of commandsOf(restriction)) this.#add(change, command, sequence);
+      else this.#replace(change, agentId, commandsOf(restriction), sequence);
     }
-    this.#noteLifted(change.lifted);
+    this.#stateAt = sequence;
     return change;
   }
 
   /** Takes the full state of one agent, unless a newer one is held. */
-  replaceAgent(restriction: Restriction): CacheChange {
-    const { agentId, version } = restriction;
-    const heldVersion = this.#versions.peek(agentId) ?? -1;
-    const before = this.#held.get(agentId);
-    if (version < heldVersion) {
-      return { inForce: before === undefined ? [] : [...before.commandIds], lifted: [], rejected: [], heldVersion };
+  replaceAgent(restriction: Restriction, sequence: number): CacheChange {
+    const { agentId } = restriction;
+    const change = noChange();
+    if (sequence < this.#at(agentId)) {
+      change.inForce.push(...(this.#held.get(agentId)?.commands.keys() ?? []));
+      change.heldSequence = this.#at(agentId);
+      return change;
     }
-    this.#versions.set(agentId, version);
-    if (before !== undefined) this.#forget(agentId, before);
-    const change: CacheChange = { inForce: [], lifted: [], rejected: [] };
-    const add = (action: CommandAction, subject: string, entry: RestrictionEntry) =>
-      this.#add(change, { agentId, action, subject, entry });
-    for (const entry of restriction.suspensions ?? []) add('suspend-agent', WHOLE_AGENT, entry);
-    for (const entry of restriction.revokedSessions) add('revoke-session', entry.sessionId, entry);
-    for (const entry of restriction.frozenTools) add('freeze-tool', entry.tool, entry);
-    for (const entry of restriction.downgrades ?? []) add('downgrade-posture', entry.posture, entry);
-    const after = new Set([...change.inForce, ...change.rejected]);
-    if (before !== undefined) change.lifted = [...before.commandIds].filter((id) => !after.has(id));
-    this.#noteLifted(change.lifted);
+    this.#replace(change, agentId, commandsOf(restriction), sequence);
     return change;
   }
 
@@ -150,85 +158,116 @@ export class RestrictionCache {
    * Adds one restriction at once, without waiting for the agent's full state. The reverse does not exist: only a full
    * state loosens, because it alone knows whether another command restricts the same session or tool.
    */
-  tighten(command: CommandMessage): CacheChange {
-    const change: CacheChange = { inForce: [], lifted: [], rejected: [] };
+  tighten(command: CommandMessage, sequence: number): CacheChange {
+    const change = noChange();
     const subject = subjectOf(command);
-    if (subject === undefined || this.#lifted.peek(command.id) === true) return change;
+    // A newer full state knows this command already, or that it is over.
+    if (subject === undefined || sequence <= this.#at(command.agentId)) return change;
     const { id: commandId, agentId, action, expiresAt, reason } = command;
-    this.#add(change, { agentId, action, subject, entry: { commandId, expiresAt, reason } });
+    this.#add(change, { agentId, action, subject, entry: { commandId, expiresAt, reason } }, sequence);
     return change;
   }
 
-  #live(subjects: Subjects, subject: string): FoundRestriction | undefined {
-    const entry = subjects.get(subject);
-    return entry !== undefined && entry.expiresAt > this.#clock.now() ? entry.found : undefined;
+  /** Place of the newest full restrictions that are known of an agent. */
+  #at(agentId: string): number {
+    return Math.max(this.#stateAt, this.#agentAt.peek(agentId) ?? -1);
   }
 
-  #lowered(subjects: Subjects): FoundRestriction | undefined {
-    return subjects.size === 0 ? undefined : (this.#live(subjects, 'read-only') ?? this.#live(subjects, 'approval'));
+  /** The commands take the place of those held, except for what is known from a later place. */
+  #replace(change: CacheChange, agentId: string, commands: readonly HeldCommand[], sequence: number): void {
+    if (sequence < this.#at(agentId)) return;
+    const before = this.#held.get(agentId)?.commands ?? new Map<string, never>();
+    this.#held.delete(agentId);
+    this.#size -= before.size;
+    this.#agentAt.set(agentId, sequence);
+    for (const command of commands) this.#add(change, command, sequence);
+    const later = noChange();
+    for (const one of before.values()) if (one.sequence > sequence) this.#add(later, one.command, one.sequence);
+    const after = this.#held.get(agentId)?.commands;
+    change.lifted.push(...[...before.keys()].filter((id) => after?.has(id) !== true && !change.rejected.includes(id)));
   }
 
-  #add(change: CacheChange, { agentId, action, subject, entry }: Addition): void {
+  #add(change: CacheChange, command: HeldCommand, sequence: number): void {
+    const { agentId, entry } = command;
     const { commandId, expiresAt } = entry;
     if (expiresAt <= this.#clock.now()) return;
-    let held = this.#held.get(agentId);
-    const known = held?.subjects[action].get(subject);
-    if (known === undefined) {
+    const known = this.#held.get(agentId)?.commands.has(commandId) === true;
+    if (!known) {
       if (this.#size >= this.#capacity) this.#clearExpired();
       if (this.#size >= this.#capacity) {
         change.rejected.push(commandId);
         return;
       }
       this.#size++;
-      held = this.#held.get(agentId);
     }
+    let held = this.#held.get(agentId);
     if (held === undefined) {
-      held = { subjects: noSubjects(), commandIds: new Set() };
+      held = { subjects: noSubjects(), commands: new Map() };
       this.#held.set(agentId, held);
     }
-    held.commandIds.add(commandId);
-    if (known === undefined || known.expiresAt <= expiresAt) {
-      const posture = action === 'downgrade-posture' ? postureOf(subject) : undefined;
-      const what = posture === undefined ? { action } : { action, posture };
-      const reason = explainRestriction(what, entry);
-      const found = { commandId, reason, restriction: action, decision: strengthOf(action, posture) };
-      held.subjects[action].set(subject, { expiresAt, found });
-    }
+    held.commands.set(commandId, { command, sequence });
+    index(held.subjects, command);
     change.inForce.push(commandId);
   }
 
-  #forget(agentId: string, held: Held): void {
-    this.#held.delete(agentId);
-    this.#size -= sizeOf(held);
+  #live(subjects: Held['subjects'][CommandAction], subject: string): FoundRestriction | undefined {
+    const entry = subjects.get(subject);
+    return entry !== undefined && entry.expiresAt > this.#clock.now() ? entry.found : undefined;
   }
 
-  #noteLifted(ids: readonly string[]): void {
-    for (const id of ids) this.#lifted.set(id, true);
+  #lowered(subjects: Held['subjects'][CommandAction]): FoundRestriction | undefined {
+    return subjects.size === 0 ? undefined : (this.#live(subjects, 'read-only') ?? this.#live(subjects, 'approval'));
+  }
+
+  /** Places of before mean nothing any more: whatever is held counts as known from here. */
+  #rebase(sequence: number): void {
+    for (const [agentId] of this.#agentAt.entries()) this.#agentAt.delete(agentId);
+    for (const { commands } of this.#held.values()) {
+      for (const one of commands.values()) one.sequence = sequence;
+    }
   }
 
   #clearExpired(): void {
     const now = this.#clock.now();
     for (const [agentId, held] of this.#held) {
-      for (const map of Object.values(held.subjects)) {
-        for (const [subject, entry] of map) {
-          if (entry.expiresAt > now) continue;
-          map.delete(subject);
-          this.#size--;
-        }
+      for (const [id, { command }] of held.commands) {
+        if (command.entry.expiresAt > now) continue;
+        held.commands.delete(id);
+        this.#size--;
       }
-      if (sizeOf(held) === 0) this.#held.delete(agentId);
+      for (const map of Object.values(held.subjects)) {
+        for (const [subject, { expiresAt }] of map) if (expiresAt <= now) map.delete(subject);
+      }
+      if (held.commands.size === 0) this.#held.delete(agentId);
     }
   }
 }
 
-interface Addition {
-  agentId: string;
-  action: CommandAction;
-  subject: string;
-  entry: RestrictionEntry;
+const WHOLE_AGENT = '';
+
+/** Made when it comes in, so that a refusal costs no more than a look. */
+function index(subjects: Held['subjects'], { action, subject, entry }: HeldCommand): void {
+  const { commandId, expiresAt } = entry;
+  const longest = subjects[action].get(subject);
+  if (longest !== undefined && longest.expiresAt > expiresAt) return;
+  const posture = action === 'downgrade-posture' ? postureOf(subject) : undefined;
+  const reason = explainRestriction(posture === undefined ? { action } : { action, posture }, entry);
+  const found = { commandId, reason, restriction: action, decision: strengthOf(action, posture) };
+  subjects[action].set(subject, { expiresAt, found });
 }
 
-const WHOLE_AGENT = '';
+function commandsOf(restriction: Restriction): HeldCommand[] {
+  const { agentId, revokedSessions, frozenTools, downgrades = [], suspensions = [] } = restriction;
+  const held = (action: CommandAction, subject: string, { commandId, expiresAt, reason }: RestrictionEntry) => {
+    return { agentId, action, subject, entry: { commandId, expiresAt, reason } };
+  };
+  return [
+    ...suspensions.map((entry) => held('suspend-agent', WHOLE_AGENT, entry)),
+    ...revokedSessions.map((entry) => held('revoke-session', entry.sessionId, entry)),
+    ...frozenTools.map((entry) => held('freeze-tool', entry.tool, entry)),
+    ...downgrades.map((entry) => held('downgrade-posture', entry.posture, entry)),
+  ];
+}
 
 function subjectOf({ action, sessionId, tool, posture }: CommandMessage): string | undefined {
   if (action === 'suspend-agent') return WHOLE_AGENT;
@@ -249,8 +288,6 @@ function noSubjects(): Held['subjects'] {
   };
 }
 
-function sizeOf({ subjects }: Held): number {
-  let size = 0;
-  for (const map of Object.values(subjects)) size += map.size;
-  return size;
+function noChange(): CacheChange {
+  return { inForce: [], lifted: [], rejected: [] };
 }

@@ -202,9 +202,10 @@ async function prepareGateway(dir: string, observerUrl: string, options: ReplayP
   const settings = join(dir, 'gateway.json');
   const content = {
     observerUrl,
-    gatewayId: 'replay-gateway',
+    gatewayId: 'gateway',
     observerKeyFile: keyFile(dir, 'gateway'),
     callerKeyFile: keyFile(dir, 'caller'),
+    stateFile: join(dir, 'gateway-state.json'),
     enforce,
     holdMs: holdMs ?? 0,
     trustCaller: true,

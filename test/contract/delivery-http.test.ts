@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { bodyChunks } from '../../src/gateway/body-chunks.js';
 import { SseParser } from '../../src/gateway/sse-parser.js';
 import type { GatewayMessage } from '../../src/model/gateway-message.js';
+import { SIGNED_KINDS, typeOf } from '../../src/model/signed-message.js';
 import { secretOf, startApi } from '../support/api-stack.js';
 import { CuttingProxy } from '../support/cutting-proxy.js';
 import { deliveryContract, type ConnectedGateway, type DeliveryWorld } from './delivery-contract.js';
@@ -16,20 +18,30 @@ interface Connection {
 /** Follows the observer until the connection ends or breaks. */
 type Follow = (url: string, key: string, connection: Connection, signal: AbortSignal) => Promise<void>;
 
+/** What a signed message says; that it is signed rightly is signed-commands.test.ts's to show. */
+function take(connection: Connection, jws: string): void {
+  const { typ } = decodeProtectedHeader(jws);
+  const kind = SIGNED_KINDS.find((known) => typeOf(known) === typ);
+  if (kind === undefined) throw new Error(`no message of type ${typ ?? ''}`);
+  if (kind === 'alive') {
+    connection.signsOfLife++;
+    return;
+  }
+  const { sequence, body } = decodeJwt(jws);
+  // The contract compares it with what the board said.
+  connection.received.push({ type: kind, sequence, data: body } as GatewayMessage);
+}
+
 const followStream: Follow = async (url, key, connection, signal) => {
   const headers = {
     authorization: `Bearer ${key}`,
     ...(connection.place === undefined ? {} : { 'last-event-id': connection.place }),
   };
   const response = await fetch(`${url}/v1/commands/stream`, { headers, signal });
-  const parser = new SseParser(1_000_000, ({ event, id, data }) => {
-    if (event !== 'state' && event !== 'restriction' && event !== 'command') throw new Error(`no event ${event}`);
-    connection.received.push({ type: event, sequence: Number(id), data: JSON.parse(data) });
-  });
+  const parser = new SseParser(1_000_000, ({ data }) => take(connection, data));
   for await (const chunk of bodyChunks(response, signal)) {
     parser.push(chunk);
     if (parser.lastId !== '') connection.place = parser.lastId;
-    connection.signsOfLife += Buffer.from(chunk).toString().split(': alive').length - 1;
   }
 };
 
@@ -42,10 +54,9 @@ const followPolls: Follow = async (url, key, connection, signal) => {
       signal,
     });
     // The route answers with this and nothing else.
-    const { cursor, messages } = (await response.json()) as { cursor: string; messages: GatewayMessage[] };
-    connection.received.push(...messages);
+    const { cursor, messages } = (await response.json()) as { cursor: string; messages: string[] };
+    for (const jws of messages) take(connection, jws);
     connection.place = cursor;
-    if (messages.length === 0) connection.signsOfLife++;
   }
 };
 

@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import { createLocalJWKSet, decodeJwt, jwtVerify, type JSONWebKeySet } from 'jose';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { SseParser } from '../../src/gateway/sse-parser.js';
 import { secretOf, startApi, type ApiStack } from '../support/api-stack.js';
@@ -15,7 +16,7 @@ afterEach(async () => {
 
 interface Subscription {
   status: number;
-  events: { event: string; id: string; data: unknown }[];
+  events: { event: string; id: string; jws: string; data: unknown }[];
   text: () => string;
   ended: () => boolean;
   stop: () => void;
@@ -33,7 +34,10 @@ async function subscribe(key: string, lastEventId?: string): Promise<Subscriptio
   const events: Subscription['events'] = [];
   let text = '';
   let ended = false;
-  const parser = new SseParser(1_000_000, ({ event, id, data }) => events.push({ event, id, data: JSON.parse(data) }));
+  const parser = new SseParser(1_000_000, ({ event, id, data: jws }) => {
+    // Signs of life have a test of their own.
+    if (event !== 'alive') events.push({ event, id, jws, data: decodeJwt(jws)['body'] });
+  });
   const read = async (body: ReadableStream<Uint8Array>) => {
     for await (const chunk of body) {
       text += Buffer.from(chunk).toString();
@@ -95,10 +99,37 @@ it('continues after Last-Event-ID while that is held, and gives the whole state 
   expect((await subscribe('gateway', 'x')).status).toBe(400);
 });
 
+it('signs every message for its reader alone, with a key that is published, and counts them', async () => {
+  stack.board.state = [restriction('agent-a', 1)];
+  const readers = [await subscribe('gateway'), await subscribe('gateway-a')];
+  await eventually('the state', () => readers.every(({ events }) => events.length === 1));
+  stack.board.push({ type: 'command', value: command({}) });
+  await eventually('the command', () => readers.every(({ events }) => events.length === 2));
+  const published = (await (await stack.get('/.well-known/jwks.json', '')).json()) as JSONWebKeySet;
+  for (const [i, audience] of ['gateway', 'gateway-a'].entries()) {
+    const counters: number[] = [];
+    for (const { event, id, jws } of readers[i]?.events ?? []) {
+      const { payload, protectedHeader } = await jwtVerify(jws, createLocalJWKSet(published), {
+        audience,
+        issuer: 'parallax',
+        typ: `parallax-${event}+jwt`,
+      });
+      expect(protectedHeader.alg).toBe('EdDSA');
+      expect(payload).toMatchObject({ sequence: Number(id), epoch: expect.any(Number), jti: expect.any(String) });
+      expect((payload.exp ?? 0) - (payload.iat ?? 0)).toBeGreaterThanOrEqual(60);
+      counters.push(Number(payload['counter']));
+    }
+    // Signs of life between them count too.
+    expect(counters[0]).toBe(1);
+    expect(counters[1]).toBeGreaterThan(1);
+  }
+  for (const reader of readers) reader.stop();
+});
+
 it('gives signs of life that carry how far the reader is', async () => {
   const s = await subscribe('gateway');
-  await eventually('three heartbeats', () => s.text().split(': alive').length > 3);
-  expect(s.text()).toContain(': alive\nid: 0\n');
+  await eventually('three heartbeats', () => s.text().split('event: alive').length > 3);
+  expect(s.text()).toContain('id: 0\nevent: alive\ndata: ey');
   s.stop();
 });
 

@@ -280,7 +280,7 @@ describe('the service as a process, with a gateway', () => {
     const kit = createGatewayClient({
       url: service.url,
       key: setup.keys.gateway,
-      gatewayId: 'gw',
+      gatewayId: 'gateway',
       deadlineMs: 20_000,
       onEvent: (event) => events.push(event),
       limits: { retryBaseMs: 20, retryMaxMs: 100, silenceMs: 5_000 },

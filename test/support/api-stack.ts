@@ -5,7 +5,7 @@ import { createApi, type Api } from '../../src/api/create-api.js';
 import { listen, type HttpServer } from '../../src/api/http-server.js';
 import { loadKeys } from '../../src/api/keys.js';
 import type { CommandBoard, DiscoveryBoard } from '../../src/api/port.js';
-import type { KeyConfig } from '../../src/config.js';
+import type { Config, KeyConfig } from '../../src/config.js';
 import { createConsole } from '../../src/console/console.js';
 import { AgentView } from '../../src/correlate/agent-view.js';
 import type { DiscoveryReport } from '../../src/governance/port.js';
@@ -25,6 +25,7 @@ import { responseCaseSchema } from '../../src/respond/response-case.js';
 import { BoardSubscription } from '../../src/respond/board-subscription.js';
 import type { CommandSource, Subscription, SubscriptionOptions } from '../../src/respond/port.js';
 import { HoldView } from '../../src/respond/hold-view.js';
+import { openSigning } from '../../src/signing/open-signing.js';
 import { temporaryDirectory } from './temporary-directory.js';
 
 export const SEED = 0x5eed;
@@ -37,6 +38,13 @@ export const LIMITS: ApiLimits = {
   maxPendingBytes: 64 * 1024 * 1024,
   maxStreamsPerKey: 2,
   heartbeatMs: 200,
+};
+
+const SIGNING: Config['signing'] = {
+  algorithm: 'EdDSA',
+  issuer: 'parallax',
+  lifetimeMs: 60_000,
+  overlapMs: 60_000,
 };
 
 const KEYS: { id: string; role: KeyConfig['role']; change?: Partial<KeyConfig> }[] = [
@@ -150,6 +158,7 @@ export async function startApi(
     log?: (log: Log) => Pick<Log, 'append'>;
     maxPendingBytes?: number;
     discovery?: DiscoveryBoard;
+    signing?: Partial<typeof SIGNING>;
   } = {},
 ): Promise<ApiStack> {
   const limits = { ...LIMITS, ...change.limits };
@@ -170,10 +179,16 @@ export async function startApi(
   const journal: ApiStack['journal'] = { acks: [], verdicts: [], orders: [], activations: [] };
   const checks: CheckRequest[] = [];
   const unexpected: unknown[] = [];
+  const signing = await openSigning({
+    config: { dataDir: directory.path, signing: { ...SIGNING, ...change.signing } },
+    clock: systemClock,
+    startedAt: -1,
+  });
   const ports: ApiPorts = {
     intake,
     commands: board,
     holds,
+    signing,
     clock: systemClock,
     checker: {
       check: async (request, principal) => {

@@ -6,6 +6,8 @@ import {
   type CheckAnswer,
   type CheckRequest,
 } from '../../src/model/wire.js';
+import { JWKS_PATH, SIGNED_KINDS } from '../../src/model/signed-message.js';
+import { publishedKeys, signMessage, TEST_KEY, type MessageChange } from './message-signing.js';
 
 /** One record as the fake observer took it in. */
 export interface Received {
@@ -37,16 +39,20 @@ export class FakeObserver {
   readonly subscriptions: { lastEventId: string | undefined }[] = [];
   readonly refused: { record: unknown; field: string; reason: string }[] = [];
   /** Faults by route, used up first in, first out. */
-  readonly faults: { observations: Fault[]; check: Fault[]; ack: Fault[]; stream: Fault[] } = {
+  readonly faults: { observations: Fault[]; check: Fault[]; ack: Fault[]; stream: Fault[]; keys: Fault[] } = {
     observations: [],
     check: [],
     ack: [],
     stream: [],
+    keys: [],
   };
   /** Orders about learning, and how many records had come before each. */
   readonly orders: { path: string; body: unknown; after: number }[] = [];
   /** What the next requests for the status say is not scored yet. */
   readonly backlogs: number[] = [];
+  /** What it publishes as its public keys, and how often it was asked for them. */
+  publicKeys: unknown = publishedKeys(TEST_KEY);
+  keyRequests = 0;
   /** Raw text written to every new subscriber. */
   greeting: (lastEventId: string | undefined) => string = () => sse('state', { restrictions: [] }, 0);
   readonly #options: FakeObserverOptions;
@@ -115,6 +121,10 @@ export class FakeObserver {
     } else if (path === '/v1/commands/stream') {
       if (await this.#faulty(this.faults.stream, response)) return;
       this.#subscribe(request, response);
+    } else if (path === JWKS_PATH) {
+      this.keyRequests++;
+      if (await this.#faulty(this.faults.keys, response)) return;
+      answer(response, 200, this.publicKeys);
     } else if (ack !== null) {
       if (await this.#faulty(this.faults.ack, response)) return;
       this.acknowledgements.push({ commandId: decodeURIComponent(ack[1] ?? ''), body: JSON.parse(body) });
@@ -189,9 +199,15 @@ export class FakeObserver {
   }
 }
 
-/** One event of the command stream as text. */
-export function sse(event: string, value: unknown, id: number): string {
-  return `id: ${id}\nevent: ${event}\ndata: ${JSON.stringify(value)}\n\n`;
+/** One event of the command stream as text; signed where it is one that is signed. */
+export function sse(event: string, value: unknown, id: number, change: MessageChange = {}): string {
+  const kind = SIGNED_KINDS.find((known) => known === event);
+  const data = kind === undefined ? JSON.stringify(value) : signMessage(kind, value, id, change);
+  return rawEvent(event, data, id);
+}
+
+export function rawEvent(event: string, data: string, id: number): string {
+  return `id: ${id}\nevent: ${event}\ndata: ${data}\n\n`;
 }
 
 function answer(response: ServerResponse, status: number, value: unknown): void {

@@ -26,7 +26,7 @@ export async function startGateway(
   const kit = createGatewayClient({
     url: observerUrl,
     key: 'gateway-key',
-    gatewayId: 'gw',
+    gatewayId: 'gateway',
     deadlineMs: 5_000,
     limits: { retryBaseMs: 5, retryMaxMs: 20 },
     ...client,

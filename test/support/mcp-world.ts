@@ -110,7 +110,7 @@ export async function mcpWorld(
   const kit = createGatewayClient({
     url: observer.url,
     key: 'gateway-key',
-    gatewayId: 'mcp',
+    gatewayId: 'gateway',
     deadlineMs: 5_000,
     limits: { retryBaseMs: 5, retryMaxMs: 20 },
     ...kitOptions,

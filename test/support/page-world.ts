@@ -48,7 +48,7 @@ export async function startPageWorld({ directory, port, agents }: PageWorldOptio
   const gateway = createGatewayClient({
     url: service.url,
     key: setup.keys.gateway,
-    gatewayId: 'gw-1',
+    gatewayId: 'gateway',
     deadlineMs: 20_000,
     limits: { retryBaseMs: 20, retryMaxMs: 100, silenceMs: 5_000 },
   });

@@ -1,14 +1,15 @@
 import type { ApiContext, ApiDeps } from '../context.js';
 import { placeOf } from '../query.js';
-import { encodeEvent, encodeHeartbeat, eventStream } from '../sse.js';
+import { encodeEvent, eventStream } from '../sse.js';
+import { resumableFrom, signAlive, signMessages } from '../signed-messages.js';
 import type { SubscriberSlots } from '../subscriber-slots.js';
 
 /** Signs of life that a reader may fail to take before it is cut off. */
 const STALLED_HEARTBEATS = 4;
 
 /**
- * `GET /v1/commands/stream`: server-sent events. The full state first, then every change; `Last-Event-ID` continues. A
- * sign of life comes whenever nothing else did for a heartbeat.
+ * `GET /v1/commands/stream`: server-sent events, each a signed message. The full state first, then every change;
+ * `Last-Event-ID` continues. A sign of life comes whenever nothing else did for a heartbeat.
  */
 export function getCommandStream({ ports, limits, counters, closing }: ApiDeps, slots: SubscriberSlots) {
   return (c: ApiContext): Response => {
@@ -18,14 +19,22 @@ export function getCommandStream({ ports, limits, counters, closing }: ApiDeps, 
     counters.streamsOpened++;
     const gone = new AbortController();
     const signal = AbortSignal.any([gone.signal, closing]);
-    const subscription = ports.commands.subscribe({ rights: principal, after, signal });
+    const subscription = ports.commands.subscribe({
+      rights: principal,
+      after: resumableFrom(after, ports.signing),
+      signal,
+    });
     const { outgoing } = c.env;
     const body = eventStream({
       next: async () => {
         const messages = await subscription.next(limits.heartbeatMs);
         if (signal.aborted) return '';
-        if (messages.length === 0) return encodeHeartbeat(subscription.sequence ?? 0);
-        return messages.map(({ type, sequence, data }) => encodeEvent({ event: type, id: sequence, data })).join('');
+        if (messages.length > 0) {
+          const signed = await signMessages(messages, principal.id, ports.signing);
+          return signed.map((message) => encodeEvent(message)).join('');
+        }
+        const place = subscription.sequence ?? 0;
+        return encodeEvent(await signAlive(place, principal.id, ports.signing));
       },
       stallMs: limits.heartbeatMs * STALLED_HEARTBEATS,
       onStall: () => {

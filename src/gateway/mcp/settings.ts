@@ -92,8 +92,12 @@ const settingsSchema = z.strictObject({
       url: z.url({ protocol: /^https?$/ }),
       keyEnv: variable.exactOptional(),
       keyFile: z.string().min(1).exactOptional(),
+      /** Name under which it signs, where it was given one of its own (`signing.issuer`). */
+      issuer: z.string().min(1).max(256).exactOptional(),
       /** Longest wait for an answer, ms. */
       deadlineMs: ms(1_000),
+      /** Silence after which calls fall to the posture without being asked about, ms. */
+      silentAfterMs: ms(60_000),
       /** What happens with calls while it does not answer, by effect. */
       posture: z
         .strictObject({
@@ -107,10 +111,11 @@ const settingsSchema = z.strictObject({
     .refine((o) => (o.keyEnv === undefined) !== (o.keyFile === undefined), {
       message: 'give exactly one of keyEnv, keyFile',
     }),
+  /** The id of this gateway's key at the observer, which signs its commands for it. */
   gatewayId: z
     .string()
     .regex(/^[A-Za-z0-9._-]{1,64}$/)
-    .default('mcp-gateway'),
+    .default('gateway'),
   /** The agent that is watched where there is one client only (standard input and output). */
   agentId: agentName.exactOptional(),
   servers: z.record(serverName, serverSchema),

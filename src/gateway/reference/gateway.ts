@@ -89,10 +89,7 @@ export class ReferenceGateway {
     const { kit, enforce, elapsedMs } = this.#options;
     if (enforce === 'none') return undefined;
     const before = elapsedMs();
-    const decision =
-      enforce === 'hold'
-        ? await kit.check(attempt)
-        : kit.restrictionOn(attempt.agentId, attempt.sessionId, attempt.tool, attempt.effect);
+    const decision = enforce === 'hold' ? await kit.check(attempt) : kit.localDecision(attempt);
     return decision === undefined ? undefined : { ...decision, latencyMs: elapsedMs() - before };
   }
 

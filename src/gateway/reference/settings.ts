@@ -5,7 +5,14 @@ const posture = z.enum(['open', 'closed']);
 
 const settingsSchema = z.strictObject({
   observerUrl: z.url(),
-  gatewayId: z.string().min(1).default('reference-gateway'),
+  /** Id of the gateway's key at the observer. */
+  gatewayId: z.string().min(1).default('gateway'),
+  /** Name under which the observer signs, where it has one of its own. */
+  issuer: z.string().min(1).exactOptional(),
+  /** File in which restrictions in force are kept over a restart. */
+  stateFile: z.string().min(1).exactOptional(),
+  /** Silence of the observer after which calls fall to the posture, ms. */
+  silentAfterMs: z.number().int().positive().default(60_000),
   /** Files that hold the keys, one line each. */
   observerKeyFile: z.string().min(1),
   callerKeyFile: z.string().min(1),

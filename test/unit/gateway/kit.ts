@@ -17,7 +17,7 @@ export function kitFor(
   const kit = createGatewayClient({
     url,
     key: 'gateway-key',
-    gatewayId: 'gw',
+    gatewayId: 'gateway',
     deadlineMs: 5_000,
     random: () => 0.5,
     onEvent: (event) => events.push(event),

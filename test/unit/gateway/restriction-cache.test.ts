@@ -17,6 +17,11 @@ function restriction(agentId: string, version: number, sessions: string[], tools
   };
 }
 
+/** In these tests the version is the place as well. */
+function take(cache: RestrictionCache, one: Restriction) {
+  return cache.replaceAgent(one, one.version);
+}
+
 function entry<T extends object>(commandId: string, subject: T) {
   return { ...subject, commandId, expiresAt: LATER, reason: 'unusual' };
 }
@@ -39,7 +44,7 @@ function cacheOf(capacity = 100) {
 describe('RestrictionCache', () => {
   it('finds revoked sessions and frozen tools of the agent, and of no other', () => {
     const { cache } = cacheOf();
-    cache.replaceAgent(restriction('a', 1, ['s1'], ['pay']));
+    take(cache, restriction('a', 1, ['s1'], ['pay']));
     expect(find(cache, 'a', 's1', 'read')).toEqual({
       commandId: 'c-s1',
       reason: 'this session is revoked until 1970-01-01 00:17 UTC: unusual',
@@ -54,31 +59,34 @@ describe('RestrictionCache', () => {
 
   it('ends a restriction at its expiry without being told', () => {
     const { cache, clock } = cacheOf();
-    cache.replaceAgent(restriction('a', 1, ['s1']));
+    take(cache, restriction('a', 1, ['s1']));
     clock.advance(60_000);
     expect(find(cache, 'a', 's1', 'read')).toBeUndefined();
   });
 
-  it('never goes back to an older version, even when nothing is in force any more', () => {
+  it('never goes back to what was true before, even when nothing is in force any more', () => {
     const { cache } = cacheOf();
-    cache.replaceAgent(restriction('a', 5, ['s1']));
-    expect(cache.replaceAgent(restriction('a', 4, [])).heldVersion).toBe(5);
+    take(cache, restriction('a', 5, ['s1']));
+    expect(take(cache, restriction('a', 4, [])).heldSequence).toBe(5);
     expect(find(cache, 'a', 's1', 'read')).toBeDefined();
-    expect(cache.replaceAgent(restriction('a', 6, [])).lifted).toEqual(['c-s1']);
-    expect(cache.replaceAgent(restriction('a', 5, ['s1'])).heldVersion).toBe(6);
+    expect(take(cache, restriction('a', 6, [])).lifted).toEqual(['c-s1']);
+    expect(take(cache, restriction('a', 5, ['s1'])).heldSequence).toBe(6);
     expect(find(cache, 'a', 's1', 'read')).toBeUndefined();
   });
 
-  it('replaces everything by a full state, but loosens nothing by an older one', () => {
+  it('replaces everything by a full state, but loosens nothing by the state of an observer that went back', () => {
     const { cache } = cacheOf();
-    cache.replaceAgent(restriction('a', 5, ['s1']));
-    cache.replaceAgent(restriction('b', 5, ['s2']));
-    const older = cache.replaceAll([restriction('c', 1, ['s3']), restriction('b', 4, [])], { older: true });
+    take(cache, restriction('a', 5, ['s1']));
+    take(cache, restriction('b', 5, ['s2']));
+    const older = cache.replaceAll([restriction('c', 1, ['s3']), restriction('b', 2, [])], {
+      sequence: 2,
+      wentBack: true,
+    });
     expect(older.lifted).toEqual([]);
     expect([find(cache, 'a', 's1', 'x'), find(cache, 'b', 's2', 'x'), find(cache, 'c', 's3', 'x')]).not.toContain(
       undefined,
     );
-    const newer = cache.replaceAll([restriction('b', 6, ['s2'])], { older: false });
+    const newer = cache.replaceAll([restriction('b', 6, ['s2'])], { sequence: 6, wentBack: false });
     expect(newer.inForce).toEqual(['c-s2']);
     expect(newer.lifted.sort()).toEqual(['c-s1', 'c-s3']);
     expect(cache.size).toBe(1);
@@ -96,10 +104,10 @@ describe('RestrictionCache', () => {
       dryRun: false,
       state: 'sent' as const,
     };
-    expect(cache.tighten(command).inForce).toEqual(['c-s1']);
+    expect(cache.tighten(command, 1).inForce).toEqual(['c-s1']);
     expect(find(cache, 'a', 's1', 'x')).toBeDefined();
-    cache.replaceAgent(restriction('a', 2, []));
-    expect(cache.tighten(command).inForce).toEqual([]);
+    take(cache, restriction('a', 2, []));
+    expect(cache.tighten(command, 1).inForce).toEqual([]);
     expect(find(cache, 'a', 's1', 'x')).toBeUndefined();
   });
 
@@ -107,14 +115,14 @@ describe('RestrictionCache', () => {
     const { cache } = cacheOf();
     const both = restriction('a', 1, ['s1']);
     both.revokedSessions.push(entry('c-other', { sessionId: 's1' }));
-    expect(cache.replaceAgent(both).inForce).toEqual(['c-s1', 'c-other']);
-    expect(cache.replaceAgent(restriction('a', 2, ['s1'])).lifted).toEqual(['c-other']);
+    expect(take(cache, both).inForce).toEqual(['c-s1', 'c-other']);
+    expect(take(cache, restriction('a', 2, ['s1'])).lifted).toEqual(['c-other']);
     expect(find(cache, 'a', 's1', 'x')?.commandId).toBe('c-s1');
   });
 
   it('refuses a new restriction when full rather than breaking an old one; expired ones make room', () => {
     const { cache, clock } = cacheOf(2);
-    expect(cache.replaceAgent(restriction('a', 1, ['s1', 's2', 's3']))).toMatchObject({
+    expect(take(cache, restriction('a', 1, ['s1', 's2', 's3']))).toMatchObject({
       inForce: ['c-s1', 'c-s2'],
       rejected: ['c-s3'],
     });
@@ -122,23 +130,23 @@ describe('RestrictionCache', () => {
     clock.advance(60_000);
     const fresh = restriction('b', 1, ['s4']);
     for (const r of fresh.revokedSessions) r.expiresAt = LATER + 60_000;
-    expect(cache.replaceAgent(fresh).inForce).toEqual(['c-s4']);
+    expect(take(cache, fresh).inForce).toEqual(['c-s4']);
     expect(cache.size).toBe(1);
   });
 
   it('knows what hits a whole agent: a suspension, and a lowered posture that spares reading', () => {
     const { cache, clock } = cacheOf();
     const lowered = { ...restriction('a', 1, []), downgrades: [entry('c-approval', { posture: 'approval' as const })] };
-    expect(cache.replaceAgent(lowered).inForce).toEqual(['c-approval']);
+    expect(take(cache, lowered).inForce).toEqual(['c-approval']);
     expect(find(cache, 'a', 's1', 'pay')).toMatchObject({ decision: 'hold', restriction: 'downgrade-posture' });
     expect(find(cache, 'a', 's1', 'pay', 'read')).toBeUndefined();
     const stricter = [...lowered.downgrades, entry('c-read', { posture: 'read-only' as const })];
-    cache.replaceAgent({ ...lowered, version: 2, downgrades: stricter });
+    take(cache, { ...lowered, version: 2, downgrades: stricter });
     expect(find(cache, 'a', 's1', 'pay', 'unknown')).toMatchObject({ decision: 'deny', commandId: 'c-read' });
-    cache.replaceAgent({ ...lowered, version: 3, downgrades: stricter, suspensions: [entry('c-off', {})] });
+    take(cache, { ...lowered, version: 3, downgrades: stricter, suspensions: [entry('c-off', {})] });
     expect(cache.size).toBe(3);
     expect(find(cache, 'a', undefined, 'look', 'read')).toMatchObject({ decision: 'deny', commandId: 'c-off' });
-    expect(cache.replaceAgent({ ...lowered, version: 4 }).lifted.sort()).toEqual(['c-off', 'c-read']);
+    expect(take(cache, { ...lowered, version: 4 }).lifted.sort()).toEqual(['c-off', 'c-read']);
     expect(find(cache, 'a', 's1', 'pay')?.decision).toBe('hold');
     clock.advance(60_000);
     expect(find(cache, 'a', 's1', 'pay')).toBeUndefined();
@@ -147,8 +155,8 @@ describe('RestrictionCache', () => {
   it('keeps an agent suspended while one of two suspensions remains', () => {
     const { cache } = cacheOf();
     const twice = [entry('c-1', {}), { ...entry('c-2', {}), expiresAt: LATER + 5 }];
-    cache.replaceAgent({ ...restriction('a', 1, []), suspensions: twice });
-    expect(cache.replaceAgent({ ...restriction('a', 2, []), suspensions: twice.slice(0, 1) }).lifted).toEqual(['c-2']);
+    take(cache, { ...restriction('a', 1, []), suspensions: twice });
+    expect(take(cache, { ...restriction('a', 2, []), suspensions: twice.slice(0, 1) }).lifted).toEqual(['c-2']);
     expect(find(cache, 'a', 's1', 'x')?.commandId).toBe('c-1');
   });
 
@@ -162,7 +170,7 @@ describe('RestrictionCache', () => {
       dryRun: false,
       state: 'sent' as const,
     };
-    expect(cache.tighten({ ...command, action: 'suspend-agent' }).inForce).toEqual(['c-off']);
+    expect(cache.tighten({ ...command, action: 'suspend-agent' }, 1).inForce).toEqual(['c-off']);
     expect(find(cache, 'a', 's1', 'x', 'read')?.restriction).toBe('suspend-agent');
     expect(find(cache, 'b', 's1', 'x')).toBeUndefined();
   });

@@ -25,7 +25,7 @@ describe('the configuration of the MCP gateway', () => {
   it('fills in what is left out, and takes paths from the file’s own folder', () => {
     const settings = load(`${BASE}clients: [{ id: ann, keyFile: ann.key }]\nstateDir: state\n`);
     expect(settings).toMatchObject({
-      gatewayId: 'mcp-gateway',
+      gatewayId: 'gateway',
       rules: { default: 'allow', tools: [] },
       changedTools: 'refuse',
       servers: { files: { command: 'npx', args: ['-y', 'server'], env: {}, stderr: 'discard', annotations: 'trust' } },

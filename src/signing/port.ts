@@ -1,0 +1,50 @@
+import type { JSONWebKeySet } from 'jose';
+import type { SignedKind } from '../model/signed-message.js';
+
+/** What is about to leave for a gateway. */
+export interface OutgoingMessage {
+  kind: SignedKind;
+  /** Id of the key (or name of the target) that it is for. */
+  audience: string;
+  /** Place in the outbox up to which the body is true. */
+  sequence: number;
+  /** Written as JSON. */
+  body: unknown;
+}
+
+/** Signs at the moment of delivery. A message that is sent again is signed again: its counter and expiry are new. */
+export interface MessageSigner {
+  /** @returns a compact JWS (RFC 7515); the payload is SignedClaims of model/signed-message.ts */
+  sign(message: OutgoingMessage): Promise<string>;
+}
+
+/** A key as people are shown it. */
+export interface ShownKey {
+  kid: string;
+  algorithm: string;
+  /** It signs from here on, epoch ms. */
+  activeFrom: number;
+}
+
+/** The keys that messages are signed with. */
+export interface SigningKeys {
+  /** Public keys: of what is signed now, of what was until a while ago, and of what soon will be. */
+  published(): JSONWebKeySet;
+  /**
+   * Makes a new key and takes it into use. Resolves when it is on disk.
+   *
+   * @param leadMs time for which it is published before it signs, for gateways that pin keys; 0 uses it at once
+   */
+  rotate(leadMs: number): Promise<ShownKey>;
+}
+
+/** Everything the API needs to send signed messages. */
+export interface Signing {
+  signer: MessageSigner;
+  keys: SigningKeys;
+  /**
+   * Place in the outbox at which this generation began: whoever was last told something before it needs the full state,
+   * from which alone a new epoch may begin.
+   */
+  startedAt: number;
+}
