@@ -44,6 +44,8 @@ export interface HeldCommand {
   action: CommandAction;
   subject: string;
   entry: RestrictionEntry;
+  /** The observer went back behind it: no full state of all agents can say that it is over. */
+  isForgotten?: true;
 }
 
 interface Held {
@@ -119,7 +121,8 @@ export class RestrictionCache {
    * newer is known of them.
    *
    * @param wentBack the observer begins an epoch before the place it had reached, so it does not remember everything:
-   *   its state adds to what is held and loosens nothing, and from here on its places count
+   *   its state adds to what is held and loosens nothing, and from here on its places count. What it does not name is
+   *   forgotten there: it ends by expiry, or by a change of that agent
    */
   replaceAll(
     restrictions: readonly Restriction[],
@@ -129,13 +132,14 @@ export class RestrictionCache {
     if (wentBack) this.#rebase(sequence);
     else if (sequence < this.#stateAt) return change;
     const named = new Set(restrictions.map((r) => r.agentId));
-    for (const agentId of wentBack ? [] : this.#held.keys()) {
-      if (!named.has(agentId)) this.#replace(change, agentId, [], sequence);
+    // A copy: an agent of which something is kept comes back at the end of the map.
+    for (const agentId of wentBack ? [] : [...this.#held.keys()]) {
+      if (!named.has(agentId)) this.#replace(change, { agentId, commands: [], sequence, keepForgotten: true });
     }
     for (const restriction of restrictions) {
-      const { agentId } = restriction;
-      if (wentBack) for (const command of commandsOf(restriction)) this.#add(change, command, sequence);
-      else this.#replace(change, agentId, commandsOf(restriction), sequence);
+      const commands = commandsOf(restriction);
+      if (wentBack) for (const command of commands) this.#add(change, command, sequence);
+      else this.#replace(change, { agentId: restriction.agentId, commands, sequence, keepForgotten: true });
     }
     this.#stateAt = sequence;
     return change;
@@ -150,7 +154,7 @@ export class RestrictionCache {
       change.heldSequence = this.#at(agentId);
       return change;
     }
-    this.#replace(change, agentId, commandsOf(restriction), sequence);
+    this.#replace(change, { agentId, commands: commandsOf(restriction), sequence, keepForgotten: false });
     return change;
   }
 
@@ -174,15 +178,19 @@ export class RestrictionCache {
   }
 
   /** The commands take the place of those held, except for what is known from a later place. */
-  #replace(change: CacheChange, agentId: string, commands: readonly HeldCommand[], sequence: number): void {
+  #replace(change: CacheChange, { agentId, commands, sequence, keepForgotten }: Replacement): void {
     if (sequence < this.#at(agentId)) return;
     const before = this.#held.get(agentId)?.commands ?? new Map<string, never>();
     this.#held.delete(agentId);
     this.#size -= before.size;
     this.#agentAt.set(agentId, sequence);
     for (const command of commands) this.#add(change, command, sequence);
+    const isNamed = new Set(commands.map(({ entry }) => entry.commandId));
     const later = noChange();
-    for (const one of before.values()) if (one.sequence > sequence) this.#add(later, one.command, one.sequence);
+    for (const one of before.values()) {
+      const isKept = one.sequence > sequence || (keepForgotten && one.command.isForgotten === true);
+      if (isKept && !isNamed.has(one.command.entry.commandId)) this.#add(later, one.command, one.sequence);
+    }
     const after = this.#held.get(agentId)?.commands;
     change.lifted.push(...[...before.keys()].filter((id) => after?.has(id) !== true && !change.rejected.includes(id)));
   }
@@ -223,7 +231,10 @@ export class RestrictionCache {
   #rebase(sequence: number): void {
     for (const [agentId] of this.#agentAt.entries()) this.#agentAt.delete(agentId);
     for (const { commands } of this.#held.values()) {
-      for (const one of commands.values()) one.sequence = sequence;
+      for (const one of commands.values()) {
+        one.sequence = sequence;
+        one.command = { ...one.command, isForgotten: true };
+      }
     }
   }
 
@@ -241,6 +252,13 @@ export class RestrictionCache {
       if (held.commands.size === 0) this.#held.delete(agentId);
     }
   }
+}
+
+interface Replacement {
+  agentId: string;
+  commands: readonly HeldCommand[];
+  sequence: number;
+  keepForgotten: boolean;
 }
 
 const WHOLE_AGENT = '';

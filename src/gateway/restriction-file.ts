@@ -122,5 +122,7 @@ function readHeld(value: unknown): HeldCommand | undefined {
   const action = COMMAND_ACTIONS.find((known) => known === value['action']);
   const entry = readEntry(value['entry']);
   if (typeof agentId !== 'string' || typeof subject !== 'string') return undefined;
-  return action === undefined || entry === undefined ? undefined : { agentId, action, subject, entry };
+  if (action === undefined || entry === undefined) return undefined;
+  const held: HeldCommand = { agentId, action, subject, entry };
+  return value['isForgotten'] === true ? { ...held, isForgotten: true } : held;
 }

@@ -43,7 +43,10 @@ function play(history: readonly Change[], { epoch, from }: { epoch: number; from
   const send = (kind: SignedKind, body: unknown) => {
     sent.push({ kind, jws: signMessage(kind, body, sequence, { claims: { epoch, counter: ++counter } }) });
   };
-  const state = () => ({ restrictions: AGENTS.map((agentId) => full(agentId, truth.get(agentId) ?? [])) });
+  const state = () => {
+    const restricted = [...truth].filter(([, sessions]) => sessions.length > 0);
+    return { restrictions: restricted.map(([agentId, sessions]) => full(agentId, sessions)) };
+  };
   send('state', state());
   for (const { agent, sessions, state: alsoState } of history) {
     const agentId = AGENTS[agent] ?? 'a';

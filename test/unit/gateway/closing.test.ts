@@ -57,7 +57,8 @@ describe('close', () => {
     observer.greeting = () => sse('state', { restrictions: [revoked(1, 's9')] }, 1);
     const script = `
       import { createGatewayClient } from ${JSON.stringify(compiled)};
-      const kit = createGatewayClient({ url: ${JSON.stringify(observer.url)}, key: 'k', gatewayId: 'gateway' });
+      const options = { key: 'k', gatewayId: 'gateway', deadlineMs: 20_000 };
+      const kit = createGatewayClient({ url: ${JSON.stringify(observer.url)}, ...options });
       await kit.subscribe();
       await kit.check(${JSON.stringify(attempt)});
       kit.observe([{ id: 'x', time: 1, agentId: 'a', stream: 'action', kind: 'tool_call', tool: 't', decision: 'allow' }]);

@@ -86,10 +86,24 @@ describe('RestrictionCache', () => {
     expect([find(cache, 'a', 's1', 'x'), find(cache, 'b', 's2', 'x'), find(cache, 'c', 's3', 'x')]).not.toContain(
       undefined,
     );
-    const newer = cache.replaceAll([restriction('b', 6, ['s2'])], { sequence: 6, wentBack: false });
-    expect(newer.inForce).toEqual(['c-s2']);
-    expect(newer.lifted.sort()).toEqual(['c-s1', 'c-s3']);
+    // What it has forgotten stays over its next states too, and ends by a change of the same agent.
+    const newer = cache.replaceAll([restriction('b', 6, ['s9'])], { sequence: 6, wentBack: false });
+    expect(newer.inForce).toEqual(['c-s9']);
+    expect(newer.lifted).toEqual(['c-s3']);
+    expect(find(cache, 'a', 's1', 'x')).toBeDefined();
+    expect(take(cache, restriction('b', 7, ['s9'])).lifted).toEqual(['c-s2']);
+    expect(take(cache, restriction('a', 8, [])).lifted).toEqual(['c-s1']);
     expect(cache.size).toBe(1);
+  });
+
+  it('keeps what a command added after the state, of an agent that the state does not name', () => {
+    const { cache } = cacheOf();
+    const command = { id: 'c-s1', agentId: 'a', sessionId: 's1', reason: '', expiresAt: LATER, dryRun: false };
+    cache.tighten({ ...command, action: 'revoke-session', state: 'sent' }, 9);
+    expect(cache.replaceAll([restriction('b', 1, ['s2'])], { sequence: 8, wentBack: false }).lifted).toEqual([]);
+    expect(find(cache, 'a', 's1', 'x')).toBeDefined();
+    expect(cache.replaceAll([], { sequence: 9, wentBack: false }).lifted.sort()).toEqual(['c-s1', 'c-s2']);
+    expect(cache.size).toBe(0);
   });
 
   it('tightens by a single command at once, and never again after it was lifted', () => {
