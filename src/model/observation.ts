@@ -109,9 +109,12 @@ interface CallFields {
 export interface AttemptObservation extends ObservationBase, CallFields {
   stream: 'action';
   kind: 'tool_attempt';
-  decision: 'none';
+  /** `ask`: the gateway's own rules want a person to agree. */
+  decision: 'none' | 'ask';
   /** Keyed hash of all arguments as they came: what a person approves is exactly this. */
   argsHash?: string;
+  /** Why the gateway's own rules want a person to agree. */
+  reason?: string;
 }
 
 /** A gateway's audit record: what was attempted, decided, and what came of it. */

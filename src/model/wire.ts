@@ -131,6 +131,8 @@ export const checkRequestSchema = z.strictObject({
   ...callFields,
   sessionId: name,
   callId: name,
+  /** Why the gateway's own rules want a person to agree: held even where nothing else speaks against the call. */
+  ask: z.string().min(1).max(MAX_SENTENCE_CHARS).exactOptional(),
   /** How long the gateway will wait, ms; never longer than the server's own deadline. */
   deadlineMs: z.number().int().min(1).max(60_000).exactOptional(),
 });

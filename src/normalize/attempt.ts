@@ -24,7 +24,7 @@ export function prepareAttempt(request: CheckRequest, context: NormalizeContext)
     stream: 'action',
     kind: 'tool_attempt',
     ...fields,
-    decision: 'none',
+    ...(request.ask === undefined ? { decision: 'none' } : { decision: 'ask', reason: request.ask }),
     argsHash: stableId('args', String(context.seed), canonicalJson(request.args ?? {})),
   };
   const records = [encodeRecord({ type: 'observation', value: observation })];

@@ -75,10 +75,14 @@ export class Holds {
   /**
    * The answer to a gateway in the light of what people decided, and what that changes.
    *
-   * @param answer what the call deserves by itself
+   * @param deserved what the call deserves by itself
    * @param now processing time, epoch ms
    */
-  onAttempt(attempt: AttemptObservation, answer: CheckAnswer, now: number): Told {
+  onAttempt(attempt: AttemptObservation, deserved: CheckAnswer, now: number): Told {
+    const { decision, reason = '' } = attempt;
+    // The gateway's own rule holds the call in observe-only too: it is not the observer that stands in the way.
+    const answer: CheckAnswer =
+      decision === 'ask' && deserved.decision === 'allow' ? { ...deserved, decision: 'hold', reason } : deserved;
     if (answer.decision !== 'hold') return { answer, effects: [] };
     const effects = this.#expire(this.#about(attempt), now);
     const known = this.#about(attempt);

@@ -6,7 +6,7 @@ import type { ToolOutcome } from './tools.js';
 
 /** What an agent sends to the gateway: the call it wants made. */
 export const callRequestSchema = checkRequestSchema
-  .omit({ id: true, deadlineMs: true, tier: true })
+  .omit({ id: true, deadlineMs: true, tier: true, ask: true })
   .partial({ time: true });
 export type CallRequest = z.infer<typeof callRequestSchema>;
 

@@ -60,6 +60,41 @@ function decide(subject: Holds, holdId: string, order: 'approve' | 'reject', now
 }
 
 describe('Holds', () => {
+  it.each(['observe', 'act'])(
+    'holds what the gateway’s own rules ask about, also in %s, until a person agrees',
+    (mode) => {
+      const subject = holds();
+      const asked = attempt({ decision: 'ask', reason: 'mail goes out' });
+      const fine: CheckAnswer = {
+        ...HELD,
+        decision: 'allow',
+        wouldBe: mode === 'act' ? 'allow' : 'hold',
+        reason: 'nothing unusual',
+      };
+      const { answer, effects } = subject.onAttempt(asked, fine, NOW);
+      const [hold] = holdsOf(effects);
+      expect(hold).toMatchObject({ state: 'waiting', reason: 'mail goes out' });
+      expect(answer).toEqual({ ...fine, decision: 'hold', reason: 'mail goes out', holdId: hold?.id });
+      // The same call without the question is none of this.
+      expect(subject.onAttempt(attempt(), fine, NOW)).toEqual({ answer: fine, effects: [] });
+      decide(subject, hold?.id ?? '', 'approve', NOW + 1);
+      const again = subject.onAttempt({ ...asked, id: 'obs_2' }, fine, NOW + 2);
+      expect(again.answer).toMatchObject({
+        decision: 'allow',
+        approvalId: hold?.id,
+        reason: 'approved by ann: the owner knows',
+      });
+      // An approval is for one call.
+      expect(subject.onAttempt({ ...asked, id: 'obs_3' }, fine, NOW + 3).answer.decision).toBe('hold');
+    },
+  );
+
+  it('lets no gateway’s question loosen what the call deserves', () => {
+    const denied: CheckAnswer = { ...HELD, decision: 'deny', reason: 'this agent is suspended' };
+    const told = holds().onAttempt(attempt({ decision: 'ask', reason: 'mail goes out' }), denied, NOW);
+    expect(told).toEqual({ answer: denied, effects: [] });
+  });
+
   it('makes one item of a call, with what a person needs to decide, however often it is asked', () => {
     const subject = holds();
     const { answer, effects } = subject.onAttempt(attempt(), HELD, NOW);
