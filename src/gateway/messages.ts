@@ -33,7 +33,8 @@ export interface CommandMessage {
 
 export function readCheckAnswer(value: unknown): CheckAnswer | undefined {
   if (!isRecord(value)) return undefined;
-  const { decision, wouldBe, reason, incidentId, commandId, riskNats, thresholdNats, timedOut } = value;
+  const { decision, wouldBe, reason, incidentId, commandId, holdId, approvalId, riskNats, thresholdNats, timedOut } =
+    value;
   if (!isVerdict(decision) || !isVerdict(wouldBe) || typeof reason !== 'string' || typeof timedOut !== 'boolean') {
     return undefined;
   }
@@ -47,6 +48,8 @@ export function readCheckAnswer(value: unknown): CheckAnswer | undefined {
   };
   if (typeof incidentId === 'string') answer.incidentId = incidentId;
   if (typeof commandId === 'string') answer.commandId = commandId;
+  if (typeof holdId === 'string') answer.holdId = holdId;
+  if (typeof approvalId === 'string') answer.approvalId = approvalId;
   return answer;
 }
 

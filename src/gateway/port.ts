@@ -3,7 +3,7 @@ import type { Effect } from '../model/observation.js';
 import type { CheckRequest, WireObservation } from '../model/wire.js';
 
 /** A call that a gateway is about to execute. */
-export type CallAttempt = Omit<CheckRequest, 'deadlineMs'>;
+export type CallAttempt = Omit<CheckRequest, 'deadlineMs' | 'ask'>;
 
 /** What a gateway does with a call when the observer does not answer. */
 export type Posture = 'open' | 'closed';
@@ -23,6 +23,10 @@ export interface GatewayDecision {
   incidentId?: string;
   /** The command that stands in the way; goes into the audit record's rule as `parallax:<command id>`. */
   commandId?: string;
+  /** The held call in the observer's queue of approvals. */
+  holdId?: string;
+  /** A person let this call through; goes into the audit record. */
+  approvalId?: string;
   restriction?: CommandAction;
   riskNats?: number;
   thresholdNats?: number;

@@ -28,6 +28,8 @@ export interface FakeObserverOptions {
   /** Called after records were taken in. */
   onRecords?: (records: Record<string, unknown>[], observer: FakeObserver) => void;
   incidents?: () => unknown[];
+  /** What has become of a held call; waited for as long as it takes. */
+  hold?: (id: string) => Promise<Record<string, unknown>>;
 }
 
 /** A stand-in for the observer over real HTTP, for tests of what talks to it. Validates against the wire schema. */
@@ -35,6 +37,7 @@ export class FakeObserver {
   readonly received: Received[] = [];
   readonly batches: number[] = [];
   readonly checks: CheckRequest[] = [];
+  readonly holdsAskedFor: string[] = [];
   readonly acknowledgements: { commandId: string; body: unknown }[] = [];
   readonly subscriptions: { lastEventId: string | undefined }[] = [];
   readonly refused: { record: unknown; field: string; reason: string }[] = [];
@@ -129,6 +132,10 @@ export class FakeObserver {
       if (await this.#faulty(this.faults.ack, response)) return;
       this.acknowledgements.push({ commandId: decodeURIComponent(ack[1] ?? ''), body: JSON.parse(body) });
       answer(response, 200, {});
+    } else if (path.startsWith('/v1/holds/')) {
+      const id = new URL(path, this.#url).pathname.slice('/v1/holds/'.length);
+      this.holdsAskedFor.push(id);
+      answer(response, 200, { id, ...(await this.#options.hold?.(id)) });
     } else if (path.startsWith('/v1/incidents')) {
       answer(response, 200, { incidents: this.#options.incidents?.() ?? [] });
     } else if (path === '/v1/learning' || path === '/v1/calibrate') {

@@ -7,6 +7,7 @@ import {
   type CallToolRequest,
   type CallToolResult,
 } from '@modelcontextprotocol/sdk/types.js';
+import { ApprovalWaiter } from '../../src/gateway/approval-waiter.js';
 import { createGatewayClient, type GatewayClient, type GatewayClientOptions } from '../../src/gateway/client.js';
 import { McpGateway, type McpGatewayOptions } from '../../src/gateway/mcp/gateway.js';
 import type { McpGatewayEvent } from '../../src/gateway/mcp/port.js';
@@ -90,7 +91,7 @@ export async function mcpWorld(
     settings?: Record<string, unknown>;
     observer?: FakeObserverOptions;
     kit?: Partial<GatewayClientOptions>;
-  } & Partial<Pick<McpGatewayOptions, 'desk' | 'library' | 'acceptChanges'>> = {},
+  } & Partial<Pick<McpGatewayOptions, 'library' | 'acceptChanges'>> = {},
 ): Promise<McpWorld> {
   const observer = await new FakeObserver(observerOptions).start();
   const events: McpGatewayEvent[] = [];
@@ -101,7 +102,6 @@ export async function mcpWorld(
     timeouts: {
       restartBaseMs: 5,
       restartMaxMs: 20,
-      approvalPollMs: 5,
       approvalMs: 2_000,
       callMs: 5_000,
       ...group(settings),
@@ -115,10 +115,19 @@ export async function mcpWorld(
     limits: { retryBaseMs: 5, retryMaxMs: 20 },
     ...kitOptions,
   });
+  const approvals = new ApprovalWaiter({
+    address: { url: observer.url, key: 'gateway-key', fetch },
+    kit,
+    clock: systemClock,
+    elapsedMs: () => performance.now(),
+    backoff: { baseMs: 5, maxMs: 20, random: () => 0.5 },
+    requestMs: 5_000,
+  });
   let ids = 0;
   const gateway = new McpGateway({
     settings: parsed,
     kit,
+    approvals,
     servers: new Map(Object.entries(servers).map(([name, { open }]) => [name, open])),
     version: '1.0.0',
     acceptChanges: false,

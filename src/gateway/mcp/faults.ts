@@ -4,7 +4,7 @@ import { ErrorCode, McpError } from '@modelcontextprotocol/sdk/types.js';
 const CONNECTION_CLOSED: number = ErrorCode.ConnectionClosed;
 const REQUEST_TIMEOUT: number = ErrorCode.RequestTimeout;
 
-/** The server is not there now; the call was not executed, or nobody knows. */
+/** The server is not there now. With a cause: it was lost in the middle of a call, which may have been executed. */
 export class ServerUnavailable extends Error {
   override name = 'ServerUnavailable';
 }
@@ -25,9 +25,18 @@ export function kindOfFault(fault: unknown): string {
 /** Whether the connection is lost, rather than one request refused. */
 export function isConnectionLoss(fault: unknown): boolean {
   if (fault instanceof McpError) return fault.code === CONNECTION_CLOSED;
-  // Status 404 to a request within a session: the server has forgotten the session.
+  return isUntouched(fault) || isNetworkFault(fault);
+}
+
+/** Whether the server turned the request away before it looked at it: it has forgotten the session. */
+export function isUntouched(fault: unknown): boolean {
   if (fault instanceof StreamableHTTPError) return fault.code === 404 || fault.code === 400;
-  return fault instanceof Error && (fault.name === 'TypeError' || fault.message === 'Not connected');
+  return fault instanceof Error && fault.message === 'Not connected';
+}
+
+/** Whether nobody was there, or was gone in the middle: what `fetch` throws. */
+export function isNetworkFault(fault: unknown): boolean {
+  return fault instanceof TypeError;
 }
 
 /** Whether the server answered too late. */

@@ -1,7 +1,7 @@
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import type { Clock } from '../../lib/clock.js';
+import type { ApprovalWaiter } from '../approval-waiter.js';
 import type { GatewayClient } from '../port.js';
-import { askingDesk, type ApprovalDesk } from './approvals.js';
 import { Calls } from './calls.js';
 import { Catalog } from './catalog.js';
 import { DefinitionBook } from './definitions.js';
@@ -16,10 +16,10 @@ import { Upstream } from './upstream.js';
 export interface McpGatewayOptions {
   settings: McpSettings;
   kit: GatewayClient;
+  /** Waits for people. */
+  approvals: ApprovalWaiter;
   /** What the reference library says; without one nothing. */
   library?: LibraryLook;
-  /** Where people decide; without one the observer is asked again and again. */
-  desk?: ApprovalDesk;
   /** How the servers are reached, by name, in the order of the configuration. */
   servers: ReadonlyMap<string, OpenTransport>;
   /** Shown to clients and servers. */
@@ -59,18 +59,17 @@ export class McpGateway {
   /** @throws Error where the remembered definitions cannot be read */
   constructor(options: McpGatewayOptions) {
     this.#options = options;
-    const { settings, kit, report, clock, elapsedMs, random, version } = options;
+    const { settings, kit, approvals, report, clock, elapsedMs, random, version } = options;
     const { timeouts, limits, rules } = settings;
     this.#catalog = new Catalog({ toolNameChars: limits.toolNameChars, report });
     this.#definitions = new DefinitionBook({ stateDir: settings.stateDir, changed: settings.changedTools, report });
     this.#rules = new ToolRules(rules.default, rules.tools);
-    const desk = options.desk ?? askingDesk({ kit, clock, pollMs: timeouts.approvalPollMs });
     const distrusted = Object.entries(settings.servers).flatMap(([name, { annotations }]) =>
       annotations === 'ignore' ? [name] : [],
     );
     this.#calls = new Calls({
       kit,
-      guard: new Guard({ kit, desk, approvalMs: timeouts.approvalMs }),
+      guard: new Guard({ kit, approvals, approvalMs: timeouts.approvalMs }),
       rules: this.#rules,
       definitions: this.#definitions,
       library: options.library ?? (() => ({})),
@@ -112,7 +111,7 @@ export class McpGateway {
 
   /** Serves one client until its transport closes. */
   async open(transport: Transport, { agentId, clientId }: Connecting): Promise<McpSession> {
-    const { settings, newId, report, version } = this.#options;
+    const { settings, newId, report, version, kit } = this.#options;
     const sessionId = `mcp-${newId()}`;
     const session = new McpSession({
       subject: { agentId, sessionId },
@@ -120,6 +119,7 @@ export class McpGateway {
       catalog: this.#catalog,
       calls: this.#calls,
       servers: new Map(this.#upstreams.map((upstream) => [upstream.name, upstream])),
+      stopped: () => kit.restrictionOn(agentId, sessionId, '', 'read')?.reason,
       isShown: (tool) => this.#rules.find(tool).decision !== 'deny',
       ready: this.#ready,
       callMs: settings.timeouts.callMs,
@@ -140,6 +140,7 @@ export class McpGateway {
   async close(): Promise<void> {
     await Promise.all([...this.#sessions].map((session) => session.close()));
     await Promise.all(this.#upstreams.map((upstream) => upstream.close()));
+    this.#options.approvals.close();
     await this.#options.kit.close();
   }
 

@@ -1,5 +1,5 @@
+import type { ApprovalWaiter } from '../approval-waiter.js';
 import type { CallAttempt, GatewayClient, GatewayDecision } from '../port.js';
-import type { ApprovalDesk, HeldCall } from './approvals.js';
 import type { RefusedBy } from './port.js';
 import type { Refusal } from './refusal.js';
 import type { RuleFinding } from './rules.js';
@@ -28,7 +28,7 @@ export interface GuardedCall {
 
 export interface GuardOptions {
   kit: Pick<GatewayClient, 'check' | 'restrictionOn'>;
-  desk: ApprovalDesk;
+  approvals: Pick<ApprovalWaiter, 'wait'>;
   /** How long a person has, ms. */
   approvalMs: number;
 }
@@ -42,7 +42,7 @@ export interface GuardHooks {
 
 /**
  * Whether a call is made: this gateway's own rules, restrictions in force, the observer's answer, and a person where
- * one of them wants it. A person's consent to one call lifts no restriction that came meanwhile.
+ * one of them wants it.
  */
 export class Guard {
   readonly #options: GuardOptions;
@@ -53,56 +53,72 @@ export class Guard {
 
   async decide(call: GuardedCall, hooks: GuardHooks): Promise<Verdict> {
     const { attempt, finding, definition } = call;
+    const { tool } = attempt;
     if (finding.decision === 'deny') {
-      return refused('rule', finding.reason ?? `${attempt.tool} is not allowed here`, { ruleId: finding.ruleId });
+      return refused('rule', finding.reason ?? `${tool} is not allowed here`, { ruleId: finding.ruleId });
     }
     if (definition === 'refused') {
       return refused('definition', DEFINITION_CHANGED, { ruleId: DEFINITION_RULE });
     }
+    if (finding.decision === 'ask') {
+      // The question for a person is the question for the observer, too.
+      const { agentId, sessionId, effect } = attempt;
+      const restricted = this.#options.kit.restrictionOn(agentId, sessionId, tool, effect);
+      if (restricted?.decision === 'deny') return refusedBy(restricted);
+      const reason = finding.reason ?? `${tool} needs the approval of a person here`;
+      return this.#ask({ attempt, reason, ruleId: finding.ruleId, ask: reason }, hooks);
+    }
     const decision = await this.#options.kit.check(attempt);
     if (decision.decision === 'deny') return refusedBy(decision);
-    const asks = finding.decision === 'ask';
-    if (decision.decision === 'hold' || asks) {
-      const reason =
-        decision.decision === 'hold' ? decision.reason : (finding.reason ?? `${attempt.tool} needs approval here`);
-      const held: HeldCall = decision.decision === 'hold' ? { attempt, reason, decision } : { attempt, reason };
-      return this.#ask(held, asks ? finding.ruleId : undefined, hooks);
+    if (decision.decision === 'hold') {
+      const { reason, incidentId } = decision;
+      const ruleId = ruleOf(decision);
+      return this.#ask({ attempt, reason, ruleId, ...(incidentId === undefined ? {} : { incidentId }) }, hooks);
     }
-    const audit: AuditFields = { decision: 'allow', reason: decision.reason };
+    const { reason, approvalId } = decision;
+    const audit: AuditFields = { decision: 'allow', reason, ...(approvalId === undefined ? {} : { approvalId }) };
     if (definition === 'changed') return { audit: { ...audit, ruleId: DEFINITION_RULE, reason: DEFINITION_CHANGED } };
     return { audit };
   }
 
-  async #ask(held: HeldCall, ruleId: string | undefined, { signal, waiting }: GuardHooks): Promise<Verdict> {
-    const { desk, approvalMs, kit } = this.#options;
-    const { attempt, reason, decision } = held;
+  async #ask(held: HeldCall, { signal, waiting }: GuardHooks): Promise<Verdict> {
+    const { approvalMs: withinMs, approvals } = this.#options;
+    const { attempt, reason, ruleId, incidentId, ask } = held;
     const done = waiting(reason);
-    const outcome = await desk.wait(held, { withinMs: approvalMs, signal }).finally(done);
-    const rule = ruleOf(decision) ?? ruleId;
-    const named = {
-      ...(rule === undefined ? {} : { ruleId: rule }),
-      ...(outcome.approvalId === undefined ? {} : { approvalId: outcome.approvalId }),
-    };
-    const incident = decision?.incidentId === undefined ? {} : { incidentId: decision.incidentId };
-    // While a person thought about one call, the whole session may have been revoked.
-    const restricted = kit.restrictionOn(attempt.agentId, attempt.sessionId, attempt.tool, attempt.effect);
-    if (restricted?.decision === 'deny') return refusedBy(restricted);
-    if (outcome.decided === 'denied') return refusedBy(outcome.decision);
-    if (outcome.decided === 'timeout') {
-      const verdict = refused('approval', reason, { ...named, rawDecision: 'hold' }, incident);
-      return { ...verdict, audit: { ...verdict.audit, decision: 'timeout' } };
+    const request = { withinMs, signal, ...(ask === undefined ? {} : { ask }) };
+    const outcome = await approvals.wait(attempt, request).finally(done);
+    const audit = { rawDecision: 'hold', ...(ruleId === undefined ? {} : { ruleId }) };
+    const facts = incidentId === undefined ? {} : { incidentId };
+    switch (outcome.outcome) {
+      case 'approved': {
+        const { approvalId } = outcome;
+        const allowed = { ...audit, decision: 'allow' as const, reason: outcome.reason };
+        return { audit: approvalId === undefined ? allowed : { ...allowed, approvalId } };
+      }
+      case 'rejected': {
+        const { by: person, holdId: approvalId } = outcome;
+        return refused('person', outcome.reason, { ...audit, approvalId }, { ...facts, person });
+      }
+      case 'denied':
+        return refusedBy({ ...facts, ...outcome.decision });
+      default: {
+        const { holdId } = outcome;
+        const named = holdId === undefined ? audit : { ...audit, approvalId: holdId };
+        const verdict = refused('approval', reason, named, facts);
+        return { ...verdict, audit: { ...verdict.audit, decision: 'timeout' } };
+      }
     }
-    if (outcome.decided === 'refused') {
-      const why = outcome.reason === undefined || outcome.reason === '' ? reason : outcome.reason;
-      return refused('person', why, { ...named, rawDecision: 'hold' }, { ...incident, person: outcome.by });
-    }
-    const audit: AuditFields = {
-      decision: 'allow',
-      rawDecision: 'hold',
-      reason: `approved by ${outcome.by}: ${reason}`,
-    };
-    return { audit: { ...audit, ...named } };
   }
+}
+
+/** A call that waits for a person. */
+interface HeldCall {
+  attempt: CallAttempt;
+  reason: string;
+  ruleId: string | undefined;
+  incidentId?: string;
+  /** Why our own rules want a person; absent where the observer does. */
+  ask?: string;
 }
 
 const DEFINITION_RULE = 'mcp:definition-changed';

@@ -43,6 +43,8 @@ export interface SessionOptions {
   servers: ReadonlyMap<string, Pick<Upstream, 'request'>>;
   /** Whether a tool is listed at all. */
   isShown: (tool: string) => boolean;
+  /** Why this session may not even look, or undefined. */
+  stopped: () => string | undefined;
   /** Resolves when every server has been tried once, or enough was waited for. */
   ready: Promise<unknown>;
   callMs: number;
@@ -101,10 +103,6 @@ export class McpSession {
     };
     this.#serveLists();
     this.#serveCalls();
-  }
-
-  get inFlight(): number {
-    return this.#inFlight;
   }
 
   connect(transport: Transport): Promise<void> {
@@ -223,7 +221,9 @@ export class McpSession {
   /** Completions help a person to fill in a form; they are asked for at every key press and are no acts of an agent. */
   async #complete({ ref, argument, context }: CompleteRequest['params'], extra: Extra) {
     await this.#options.ready;
-    const { catalog } = this.#options;
+    const { catalog, stopped } = this.#options;
+    const reason = stopped();
+    if (reason !== undefined) throw new McpError(REFUSED, reason);
     const prompt = ref.type === 'ref/prompt' ? catalog.prompt(ref.name) : undefined;
     const server = ref.type === 'ref/prompt' ? prompt?.server : catalog.serverOf(ref.uri);
     if (server === undefined) throw new McpError(ErrorCode.InvalidParams, 'nothing here can complete this');

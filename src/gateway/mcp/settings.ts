@@ -148,8 +148,6 @@ const settingsSchema = z.strictObject({
       callMs: ms(120_000),
       /** For a person to decide. Shorter than the client's own patience (often 60 s), or the client gives up first. */
       approvalMs: z.number().int().min(0).default(50_000),
-      /** Between two looks for a person's decision. */
-      approvalPollMs: ms(1_000),
       /** An HTTP session without a request is closed after this. */
       idleMs: ms(30 * 60_000),
       restartBaseMs: ms(500),

@@ -9,7 +9,7 @@ import {
   type ClientRequest,
 } from '@modelcontextprotocol/sdk/types.js';
 import { backoffMs, pause, type Backoff } from '../backoff.js';
-import { isConnectionLoss, kindOfFault, ServerUnavailable } from './faults.js';
+import { isConnectionLoss, isNetworkFault, isUntouched, kindOfFault, ServerUnavailable } from './faults.js';
 import { pageSchema, readPrompts, readResources, readTemplates, readTools, type OfferLimits } from './offer.js';
 import type { ListKind, Report, ServerOffer } from './port.js';
 import type { OpenTransport, ServerConnection } from './transport.js';
@@ -33,7 +33,7 @@ const MAX_PAGES = 100;
 /** A server that was up for so long failed by chance; one that fails sooner is given more and more time. */
 const STABLE_MS = 60_000;
 /** Notifications that come in a burst are one change. */
-const REFRESH_MS = 50;
+const REFRESH_MS = 200;
 
 /**
  * One server behind the gateway: connected, listed, and connected again when it is gone. What it offered stays known
@@ -63,11 +63,6 @@ export class Upstream {
     return this.#offer;
   }
 
-  /** Whether a call would reach it now. */
-  get isUp(): boolean {
-    return this.#client !== undefined;
-  }
-
   /** Resolves when the first try to reach it has ended, well or badly. */
   get settled(): Promise<void> {
     return this.#settled;
@@ -95,7 +90,7 @@ export class Upstream {
     } catch (fault) {
       if (!isConnectionLoss(fault)) throw fault;
       if (this.#client === client) this.#lose(kindOfFault(fault));
-      throw new ServerUnavailable('the connection was lost', { cause: fault });
+      throw new ServerUnavailable('the connection was lost', isUntouched(fault) ? {} : { cause: fault });
     }
   }
 
@@ -134,7 +129,11 @@ export class Upstream {
       this.#lose = resolve;
       client.onclose = () => resolve('the connection was closed');
     });
-    client.onerror = this.#say;
+    client.onerror = (fault) => {
+      this.#say(fault);
+      // The stream of notifications is the first to notice that a server over HTTP has gone.
+      if (isNetworkFault(fault) && this.#client === client) this.#lose(kindOfFault(fault));
+    };
     let connection: ServerConnection | undefined;
     try {
       connection = open();

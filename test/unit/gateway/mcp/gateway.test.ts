@@ -107,15 +107,20 @@ describe('the MCP gateway', () => {
     expect(server.asked).toEqual([]);
   });
 
-  it('lets a held call through once the observer says so, with signs of life for the client', async () => {
+  it('lets a held call through once a person agrees, with signs of life for the client', async () => {
     const server = new TestServer(tool('change', WRITE));
-    let asked = 0;
+    let approved = false;
+    const held = { decision: 'hold' as const, reason: 'odd', incidentId: 'inc_2', holdId: 'hold_1' };
     world = await mcpWorld(
       { a: server },
       {
         observer: {
           decide: () =>
-            ++asked < 4 ? { decision: 'hold', reason: 'odd', incidentId: 'inc_2' } : { decision: 'allow' },
+            approved ? { decision: 'allow', reason: 'approved by ann: fine', approvalId: 'hold_1' } : held,
+          hold: async () => {
+            approved = true;
+            return { state: 'approved', decidedBy: 'ann', decisionReason: 'fine' };
+          },
         },
       },
     );
@@ -125,11 +130,13 @@ describe('the MCP gateway', () => {
     expect(result.isError).toBeUndefined();
     expect(progress).toEqual([{ progress: 0, message: 'waiting for a person to approve: odd' }]);
     expect(server.asked).toHaveLength(1);
+    expect(world.observer.holdsAskedFor).toEqual(['hold_1']);
     // The same call each time, so that asking again is no second attempt.
     expect(new Set(world.observer.checks.map(({ callId }) => callId)).size).toBe(1);
     await world.kit.flush(5_000);
+    const rule = { ruleId: 'parallax:inc_2', approvalId: 'hold_1' };
     expect(world.observer.records('tool_call')).toMatchObject([
-      { decision: 'allow', rawDecision: 'hold', ruleId: 'parallax:inc_2', reason: 'approved by the observer: odd' },
+      { decision: 'allow', rawDecision: 'hold', reason: 'approved by ann: fine', ...rule },
     ]);
   });
 
@@ -150,19 +157,23 @@ describe('the MCP gateway', () => {
     expect(world.observer.records()).toMatchObject([{ decision: 'timeout', rawDecision: 'hold' }]);
   });
 
-  it('follows what people decide about calls that a rule wants asked about', async () => {
+  it('follows what people decide about calls that a rule wants asked about, reading too', async () => {
     const server = new TestServer(tool('send', WRITE), tool('look', READ));
     const rules = { tools: [{ id: 'ask', tools: ['a__*'], decision: 'ask', reason: 'mail goes out' }] };
-    const held: string[] = [];
+    const approved = new Set<string>();
     world = await mcpWorld(
       { a: server },
       {
         settings: { rules },
-        desk: {
-          wait: async ({ attempt, reason }) => {
-            held.push(`${attempt.tool}: ${reason}`);
-            const decided = attempt.tool === 'a__send' ? 'refused' : 'approved';
-            return { decided, by: 'ann', approvalId: 'hold-1', reason: decided === 'refused' ? 'not today' : '' };
+        observer: {
+          decide: ({ tool: name, ask }) => {
+            if (approved.has(name)) return { decision: 'allow', reason: 'approved by ann: go', approvalId: name };
+            return { decision: 'hold', reason: ask ?? 'not asked', holdId: name };
+          },
+          hold: async (id) => {
+            if (id === 'a__send') return { state: 'rejected', decidedBy: 'ann', decisionReason: 'not today' };
+            approved.add(id);
+            return { state: 'approved', decidedBy: 'ann' };
           },
         },
       },
@@ -171,13 +182,23 @@ describe('the MCP gateway', () => {
     expect(await call(client, 'a__look')).toEqual({ isError: false, text: 'did look' });
     const { text } = await call(client, 'a__send');
     expect(text).toContain('Refused by: a person (ann)\nReason: not today\n');
-    expect(held).toEqual(['a__look: mail goes out', 'a__send: mail goes out']);
+    expect(text).toContain('approval a__send');
     expect(server.asked.map(({ name }) => name)).toEqual(['look']);
+    expect(world.observer.checks.map(({ ask }) => ask)).toEqual(Array.from({ length: 3 }, () => 'mail goes out'));
     await world.kit.flush(5_000);
     expect(world.observer.records('tool_call')).toMatchObject([
-      { decision: 'allow', ruleId: 'mcp:ask', approvalId: 'hold-1', reason: 'approved by ann: mail goes out' },
-      { decision: 'deny', ruleId: 'mcp:ask', approvalId: 'hold-1' },
+      { decision: 'allow', ruleId: 'mcp:ask', approvalId: 'a__look', reason: 'approved by ann: go' },
+      { decision: 'deny', ruleId: 'mcp:ask', approvalId: 'a__send', reason: 'not today' },
     ]);
+  });
+
+  it('takes an observer that merely allows for no person’s consent', async () => {
+    const server = new TestServer(tool('look', READ));
+    const rules = { default: 'ask' };
+    world = await mcpWorld({ a: server }, { settings: { rules, timeouts: { approvalMs: 60 } } });
+    const { isError, text } = await call(await world.connect(), 'a__look');
+    expect([isError, text]).toEqual([true, expect.stringContaining('no person has approved the call in time')]);
+    expect(server.asked).toEqual([]);
   });
 
   it('keeps the trace context up to the server and in the record', async () => {

@@ -1,10 +1,11 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ConfigError } from '../../../../src/config.js';
 import { ClientKeys, observerKey } from '../../../../src/gateway/mcp/secrets.js';
 import { loadMcpSettings } from '../../../../src/gateway/mcp/settings.js';
 import { openTransports } from '../../../../src/gateway/mcp/transport.js';
+import { repositoryRoot } from '../../../support/recorded.js';
 import { temporaryDirectory } from '../../../support/temporary-directory.js';
 
 const BASE = `
@@ -69,6 +70,18 @@ describe('the configuration of the MCP gateway', () => {
     expect(() => load(text)).toThrow(ConfigError);
     expect(() => load(text)).toThrow(message);
     expect(() => load(text)).toThrow(file);
+  });
+
+  it('is what the documentation shows, and all of it', () => {
+    const text = readFileSync(join(repositoryRoot, 'docs', 'mcp-gateway.md'), 'utf8');
+    const [small = '', clients = ''] = [...text.matchAll(/^```yaml\n([^]*?)^```$/gm)].map(([, yaml = '']) => yaml);
+    const settings = load(`${small}${clients}`);
+    expect(Object.keys(settings.servers)).toEqual(['files']);
+    const documented = [...text.matchAll(/^\| `([a-z]+)/gim)].map(([, name]) => name);
+    expect(new Set(documented)).toEqual(new Set([...Object.keys(settings), 'baselinesDir', 'stateDir']));
+    for (const group of [settings.timeouts, settings.limits]) {
+      for (const name of Object.keys(group)) expect(text).toContain(`\`${name}\``);
+    }
   });
 
   it('looks secrets up where they are named, and says which is missing', () => {
