@@ -17,6 +17,7 @@ import type { Notifier } from './notify/notifier.js';
 import { startMail } from './notify/start-mail.js';
 import { startWebhooks, type Webhooks } from './respond/webhook/start-webhooks.js';
 import { openSigning } from './signing/open-signing.js';
+import { BaselineDesk } from './scoring/baseline-desk.js';
 import { StoreLink } from './store/store-link.js';
 import { openStore } from './store/store.js';
 import { StoringReader } from './store/storing-reader.js';
@@ -30,8 +31,6 @@ const MAINTENANCE_MS = 30_000;
 const KEEP_LOG_MS = 7 * 24 * 60 * 60_000;
 /** Outbox entries kept for subscribers that come back. */
 const KEEP_OUTBOX = 20_000;
-/** Features of one version; there are fewer. */
-const MAX_FEATURES = 100;
 /** Time for what is committed to reach ClickHouse before closing, ms. */
 const DRAIN_MS = 10_000;
 
@@ -134,6 +133,16 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
       await link.drain({ log: core.log.head, outbox: core.store.outboxHead }, DRAIN_MS);
     });
 
+    const desk = new BaselineDesk({
+      core,
+      config,
+      store: () => link.store,
+      clock,
+      notice: (message, facts) => logger.warn(facts, message),
+    });
+    desk.start();
+    closers.push(() => desk.stop());
+
     closers.push(startTimers({ core, link, mail, config, clock, logger }));
 
     const api = createApi({
@@ -156,17 +165,7 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
             core.agents.get(tenant, agentId) !== undefined || core.baselines.agents(tenant).includes(agentId),
         },
         discovery: { discover: core.discover },
-        baselines: {
-          features: async (filter) => {
-            try {
-              return await link.store?.queries.baselineVersions({ ...filter, limit: MAX_FEATURES });
-            } catch (error) {
-              logger.warn({ error: String(error) }, 'versions of a baseline could not be read');
-              return undefined;
-            }
-          },
-          kept: (tenant, agentId) => core.baselines.keptVersions(tenant, agentId),
-        },
+        baselines: desk,
         journal: {
           acknowledge: async (value) => void (await core.record({ type: 'ack', value })),
           verdict: async (value) => void (await core.record({ type: 'verdict', value })),
@@ -177,7 +176,10 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
         status: {
           status: (principal) => ({
             ...(oversees(principal)
-              ? { ...statusOf({ core, link, mail, webhooks, reloader, config }), signing: signing.signer.status() }
+              ? {
+                  ...statusOf({ core, link, mail, webhooks, reloader, desk, config }),
+                  signing: signing.signer.status(),
+                }
               : tenantStatusOf(core, config, principal)),
             promise: core.baselines.promise(principal.tenant),
             falseAlarms: core.realisedRates(principal.tenant),
@@ -272,8 +274,9 @@ function statusOf({
   mail,
   webhooks,
   reloader,
+  desk,
   config,
-}: RunningParts & { webhooks: Webhooks; reloader: DetectorReloader }): Record<string, unknown> {
+}: RunningParts & { webhooks: Webhooks; reloader: DetectorReloader; desk: BaselineDesk }): Record<string, unknown> {
   const head = core.log.head;
   return {
     mode: config.mode,
@@ -289,7 +292,7 @@ function statusOf({
       ...core.scoring.counters,
     },
     join: core.join.stats(),
-    baselines: core.baselines.stats(),
+    baselines: { ...core.baselines.stats(), archive: desk.archiveStatus() },
     entitlements: core.entitlements.stats(),
     incidents: { forgotten: core.incidents.evicted },
     fleet: { ...core.peers.stats(), ...core.blastNotices.stats() },

@@ -187,6 +187,13 @@ const configSchema = z.strictObject({
         .default('parallax'),
       observationDays: z.number().int().positive().default(90),
       payloadDays: z.number().int().positive().default(7),
+      /** Whole states of baselines: how long, and how much of them on disk. */
+      baselineDays: z.number().int().positive().default(365),
+      baselineBytes: z
+        .number()
+        .int()
+        .positive()
+        .default(8 * 1024 ** 3),
     })
     .prefault({}),
   log: z

@@ -5,7 +5,7 @@ import { MEASURES } from './baseline/measures.js';
 import { loadLearning, quarantineMs } from './baseline/learning.js';
 import { loadPrior } from './baseline/prior.js';
 import { BaselineRegistry } from './baseline/registry.js';
-import type { Budgets } from './baseline/port.js';
+import type { BaselineSetup, Budgets } from './baseline/port.js';
 import type { Config } from './config.js';
 import { AgentView } from './correlate/agent-view.js';
 import { IncidentView } from './correlate/incident-view.js';
@@ -103,6 +103,8 @@ export interface Core {
   checker: Checker;
   scoring: Scoring;
   baselines: BaselineRegistry;
+  /** What baselines are made with: so can others be that are to be like them. */
+  setup: BaselineSetup;
   /** Classes of agents, what is expected of them, and the tools inventory. */
   library: ReferenceLibrary;
   entitlements: Entitlements;
@@ -340,6 +342,7 @@ export function openCore(options: CoreOptions): Core {
     checker,
     scoring,
     baselines,
+    setup: { seed, budgets, prior, learning },
     library,
     entitlements,
     discover: (query) =>

@@ -9,6 +9,7 @@ import type { Pages } from './port.js';
 import { observationSchema, openApiDocument } from './openapi.js';
 import { ROUTES, type Access, type Route } from './roles.js';
 import { getApprovals, getHold, postApproval } from './routes/approvals.js';
+import { getRebuild, postRebuild, postRestore } from './routes/baseline-history.js';
 import { getBaseline, getBaselineDiff, postRollback } from './routes/baselines.js';
 import { postCheck } from './routes/check.js';
 import { getCommandPoll } from './routes/command-poll.js';
@@ -130,6 +131,9 @@ function handlersOf(deps: ApiDeps, page: PageDeps): Record<Route, Handler> {
     'GET /v1/baselines/:id': getBaseline(deps),
     'GET /v1/baselines/:id/diff': getBaselineDiff(deps),
     'POST /v1/baselines/:id/rollback': postRollback(deps),
+    'POST /v1/baselines/:id/restore': postRestore(deps),
+    'POST /v1/baselines/:id/rebuild': postRebuild(deps),
+    'GET /v1/baselines/:id/rebuild': getRebuild(deps),
     'POST /v1/learning': postLearning(deps),
     'POST /v1/calibrate': postCalibrate(deps),
     'POST /v1/detectors/reload': postDetectorsReload(deps),

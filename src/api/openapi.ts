@@ -3,6 +3,7 @@ import { acknowledgementSchema, checkAnswerSchema, checkRequestSchema, wireObser
 import { ROUTES, type Route } from './roles.js';
 import { approvalsSchema, holdSchema } from './routes/approvals.js';
 import { rotationSchema } from './routes/signing-keys.js';
+import { rebuildSchema, rebuildStatusSchema, restoreSchema } from './routes/baseline-history.js';
 import { rollbackSchema } from './routes/baselines.js';
 import { containSchema, decisionSchema, liftSchema } from './routes/containment.js';
 import { verdictSchema } from './routes/incidents.js';
@@ -85,6 +86,15 @@ const OPERATIONS: Record<Route, Operation> = {
     summary: 'Take an agent back to a version that is kept whole',
     body: rollbackSchema,
   },
+  'POST /v1/baselines/:id/restore': {
+    summary: 'Take an agent back to a version that lies whole in ClickHouse',
+    body: restoreSchema,
+  },
+  'POST /v1/baselines/:id/rebuild': {
+    summary: "Make an agent's baseline anew from its stored observations, without sessions of open or true incidents",
+    body: rebuildSchema,
+  },
+  'GET /v1/baselines/:id/rebuild': { summary: 'How far the latest rebuild is', answer: rebuildStatusSchema },
   'POST /v1/learning': { summary: 'How baselines learn from here on', body: learningSchema },
   'POST /v1/calibrate': { summary: 'Compute the thresholds anew from the clean history' },
   'POST /v1/detectors/reload': { summary: 'Read the folder of the detectors now' },

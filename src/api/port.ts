@@ -1,5 +1,13 @@
 import type { DiscoveryQuery, DiscoveryReport } from '../governance/port.js';
-import type { BaselineVersion, KeptVersion } from '../model/baseline.js';
+import type {
+  ArchivedVersion,
+  BaselineVersion,
+  KeptVersion,
+  Ordered,
+  RebuildOrder,
+  RebuildStatus,
+  RestoreOrder,
+} from '../model/baseline.js';
 import type { Command, Restriction } from '../model/command.js';
 import type { Hold } from '../model/hold.js';
 import type { Incident, IncidentStatus } from '../model/incident.js';
@@ -94,6 +102,14 @@ export interface BaselineBoard {
   features(filter: { tenant: string; agentId: string; version?: number }): Promise<BaselineVersion[] | undefined>;
   /** Versions that the agent can be taken back to, oldest first. */
   kept(tenant: string, agentId: string): KeptVersion[];
+  /** Versions that lie whole in ClickHouse, latest first; undefined while it does not answer. */
+  archived(tenant: string, agentId: string): Promise<ArchivedVersion[] | undefined>;
+  /** Has scoring adopt an archived version. */
+  restore(order: RestoreOrder): Promise<Ordered>;
+  /** Begins to make a baseline anew from stored observations. */
+  rebuild(order: RebuildOrder): Ordered;
+  /** How far the latest rebuild is; undefined where there was none since the start. */
+  rebuildStatus(tenant: string, agentId: string): RebuildStatus | undefined;
 }
 
 /** Takes changed detectors into service. */

@@ -233,6 +233,30 @@ export class Agents {
     this.#pools.change(key, { record, by });
   }
 
+  /** The pools of the classes that a tenant has agents of, by class. */
+  pools(tenant: string): [peers: string, pool: AgentBaseline][] {
+    const classes = new Set(this.of(tenant).map((agentId) => this.#peersOf(agentId)));
+    return [...classes].sort().flatMap((peers) => {
+      const pool = this.#pools.get(poolKeyOf(tenant, peers));
+      return pool === undefined ? [] : [[peers, pool]];
+    });
+  }
+
+  /** Puts other states in the place of what a tenant's agents have in common. @param sessions in all pools */
+  adoptPools(
+    tenant: string,
+    pools: readonly (readonly [peers: string, plain: PlainBaseline])[],
+    sessions: number,
+  ): void {
+    for (const [peers] of this.pools(tenant)) this.#pools.delete(poolKeyOf(tenant, peers));
+    for (const [peers, plain] of pools) {
+      const key = poolKeyOf(tenant, peers);
+      this.#pools.delete(key);
+      this.#pools.add(key, new AgentBaseline(this.#peerCaps, plain));
+    }
+    this.#pooled.set(poolKeyOf(tenant, ''), sessions);
+  }
+
   /**
    * @param rate calls a minute in a closed window
    * @param about `rateAt`: event time, epoch ms; `rateVouched`: an operator vouches for the traffic
@@ -241,7 +265,9 @@ export class Agents {
     this.#change(tenant, agentId, about);
   }
 
-  /** Makes an agent's baseline what it was, under the version it has; whoever was known then is known. */
+  /**
+   * Makes an agent's baseline what it was, under the higher of the two version numbers; whoever was known then is known.
+   */
   rollBack(tenant: string, agentId: string, plain: PlainBaseline): void {
     this.#change(tenant, agentId, {
       restored: { plain, sessionsBy: plain.sessions - this.read(tenant, agentId).sessions },
@@ -334,7 +360,11 @@ function applyTo(
   if (restored === undefined) return;
   const { version, changes } = held.baseline;
   // The numbers only ever rise: nothing that was computed before may pass for what holds now.
-  held.baseline = new AgentBaseline(caps, { ...restored.plain, version, changes: changes + 1 });
+  held.baseline = new AgentBaseline(caps, {
+    ...restored.plain,
+    version: Math.max(version, restored.plain.version),
+    changes: Math.max(changes, restored.plain.changes) + 1,
+  });
 }
 
 /** Agents of no class keep the key that all agents had before there were pools by class. */

@@ -138,6 +138,17 @@ export class Habits {
     this.#table.set(key, habits);
   }
 
+  /** What is known of an agent; not to be changed. */
+  of(tenant: string, agentId: string): Readonly<AgentHabits> | undefined {
+    return this.#table.get(this.#keyOf(tenant, agentId));
+  }
+
+  /** Takes up what was known of an agent, where nothing is known of it now. */
+  adopt(tenant: string, agentId: string, habits: AgentHabits): void {
+    const key = this.#keyOf(tenant, agentId);
+    if (this.#table.get(key) === undefined) this.#table.set(key, habits);
+  }
+
   forget(tenant: string, agentId: string): void {
     this.#table.delete(this.#keyOf(tenant, agentId));
   }

@@ -100,9 +100,7 @@ export class History {
       if (entry !== undefined) warm.set(serial, entry);
     }
     index.warm = new Map([...warm].sort(([a], [b]) => a - b));
-    return serials
-      .map((serial) => this.#table.get(keyOf(tenant, agentId, serial)))
-      .filter((session) => session !== undefined);
+    return this.of(tenant, agentId);
   }
 
   /** The newest sessions of a tenant's known agents, by agent and first request, in order of the oldest of each. */
@@ -125,13 +123,25 @@ export class History {
     return warm.has(serial) || cold.has(serial) ? this.#table.get(keyOf(tenant, agentId, serial)) : undefined;
   }
 
+  /** All sessions held of a tenant's known agents, oldest first, read one by one. */
+  *known(tenant: string): Generator<PastSession, void, undefined> {
+    for (const [serial, { agentId }] of this.#index(tenant).warm) {
+      const session = this.find(tenant, agentId, serial);
+      if (session !== undefined) yield session;
+    }
+  }
+
+  /** An agent's sessions, oldest first. */
+  of(tenant: string, agentId: string): StoredPast[] {
+    const serials = this.#index(tenant).perAgent.get(agentId) ?? [];
+    return serials
+      .map((serial) => this.#table.get(keyOf(tenant, agentId, serial)))
+      .filter((session) => session !== undefined);
+  }
+
   /** Lets go of an agent's sessions that were learned after so many changes of its baseline. @returns them */
   takeBack(tenant: string, agentId: string, afterChanges: number): PastSession[] {
-    const serials = this.#index(tenant).perAgent.get(agentId) ?? [];
-    const taken = serials
-      .map((serial) => this.#table.get(keyOf(tenant, agentId, serial)))
-      .filter((session) => session !== undefined)
-      .filter(({ changes }) => changes > afterChanges);
+    const taken = this.of(tenant, agentId).filter(({ changes }) => changes > afterChanges);
     for (const { serial } of taken) this.#drop(tenant, serial);
     return taken;
   }

@@ -1,18 +1,30 @@
 import { decodeState, encodeState, StateTable } from '../lib/state-table.js';
 import type { KeptVersion } from '../model/baseline.js';
-import type { AgentBaseline, PlainBaseline } from './agent-baseline.js';
+import type { PlainBaseline } from './agent-baseline.js';
+import type { AgentState, TenantState } from './packed-state.js';
 
-/** Versions kept of an agent, and bytes of all agents' versions together; the oldest go first. */
+/** Versions kept of an agent, and of a tenant; bytes of all versions together. The oldest go first. */
 const VERSIONS_PER_AGENT = 8;
+const VERSIONS_PER_TENANT = 2;
 const MAX_BYTES = 256 * 1024 * 1024;
 /** States held in memory: they are read at a rollback only. */
 const STATES_IN_MEMORY = 4;
 const LISTS_IN_MEMORY = 64;
 
+/** Stands for an agent where a version is of what all agents of the tenant have in common. No agent is named so. */
+export const WHOLE_TENANT = '';
+
 interface Place {
   tenant: string;
   agentId: string;
   version: number;
+}
+
+/** A kept version in the order of all. */
+export interface KeptPlace extends KeptVersion {
+  tenant: string;
+  agentId: string;
+  serial: number;
 }
 
 /** What is kept of one agent, oldest first; as it is stored. */
@@ -58,24 +70,30 @@ export class KeptVersions {
     return this.#dropped;
   }
 
+  /** Order that the next version gets. */
+  get next(): number {
+    return this.#next;
+  }
+
   /** Keeps a version as it is now. */
   keep(
     { tenant, agentId }: { tenant: string; agentId: string },
-    baseline: AgentBaseline,
-    about: Pick<KeptVersion, 'time' | 'rollback'>,
+    state: AgentState | TenantState,
+    about: Omit<KeptVersion, 'bytes'>,
   ): void {
     const key = keyOf(tenant, agentId);
-    const state = encodeState(baseline.toPlain());
-    const { version, sessions: sessionCount } = baseline;
+    const encoded = encodeState(state);
+    const { version } = about;
     const serial = this.#next++;
-    const kept = { version, sessionCount, bytes: state.length, serial, ...about };
+    const kept = { ...about, bytes: encoded.length, serial };
     let list = this.#lists.get(key);
     if (list === undefined) this.#lists.set(key, (list = { tenant, agentId, versions: [] }));
     list.versions.push(kept);
     this.#enter({ tenant, agentId, ...kept });
-    this.#states.set(stateKey({ tenant, agentId, version }), state);
+    this.#states.set(stateKey({ tenant, agentId, version }), encoded);
     this.#stored.set(key, list);
-    const oldest = list.versions.length > VERSIONS_PER_AGENT ? list.versions[0] : undefined;
+    const most = agentId === WHOLE_TENANT ? VERSIONS_PER_TENANT : VERSIONS_PER_AGENT;
+    const oldest = list.versions.length > most ? list.versions[0] : undefined;
     if (oldest !== undefined) this.#drop(oldest.serial);
     for (const first of this.#order.keys()) {
       if (this.#bytes <= this.#maxBytes) break;
@@ -83,19 +101,36 @@ export class KeptVersions {
     }
   }
 
-  /** The state of a version; undefined where it is not kept (any more). */
-  find(place: Place): PlainBaseline | undefined {
+  /** The state of an agent's version; undefined where it is not kept (any more). */
+  find(place: Place): AgentState | undefined {
+    const bytes = this.bytesOf(place);
+    if (bytes === undefined) return undefined;
+    // Only `keep` writes under the prefix; earlier versions of this program kept the baseline alone.
+    const state = decodeState(bytes) as AgentState | PlainBaseline;
+    return 'baseline' in state ? state : { baseline: state };
+  }
+
+  /** The state of a version as it is stored. */
+  bytesOf(place: Place): Uint8Array | undefined {
     if (!this.of(place.tenant, place.agentId).some(({ version }) => version === place.version)) return undefined;
-    const state = this.#states.get(stateKey(place));
-    // Only `keep` writes under the prefix.
-    return state === undefined ? undefined : (decodeState(state) as PlainBaseline);
+    return this.#states.get(stateKey(place));
+  }
+
+  /** Versions in the order in which they were kept, from one of them on, tenants' own among them. */
+  *from(serial: number): Generator<KeptPlace, void, undefined> {
+    for (const [at, { tenant, agentId }] of this.#order) {
+      const kept = at < serial ? undefined : this.#lists.get(keyOf(tenant, agentId));
+      const version = kept?.versions.find((one) => one.serial === at);
+      if (version !== undefined) yield { ...version, tenant, agentId };
+    }
   }
 
   /** Oldest first. */
   of(tenant: string, agentId: string): KeptVersion[] {
     const versions = this.#lists.get(keyOf(tenant, agentId))?.versions ?? [];
-    return versions.map(({ version, time, sessionCount, bytes, rollback }) => {
-      return { version, time, sessionCount, bytes, ...(rollback && { rollback }) };
+    return versions.map((version) => {
+      const { serial: _, ...kept } = version;
+      return kept;
     });
   }
 

@@ -32,10 +32,15 @@ export interface RegistryOptions {
   /** How baselines learn; the defaults unless given. */
   learning?: Learning;
   limits: { maxAgents: number; maxSessions: number };
+  /** No thresholds are computed: for baselines that are made to be adopted elsewhere. */
+  learnsOnly?: boolean;
   load: (key: string) => Uint8Array | undefined;
   /** Everything the store holds under a prefix. */
   entries: (prefix: string) => Iterable<{ key: string; value: Uint8Array }>;
 }
+
+/** What baselines are made with. */
+export type BaselineSetup = Pick<RegistryOptions, 'seed' | 'budgets' | 'prior' | 'learning'>;
 
 /** Counters since the start, and sizes now. */
 export interface RegistryStats {

@@ -2,7 +2,6 @@ import type { Assessment, Measure, WindowMeasures } from '../detect/port.js';
 import type { GovernanceFacts } from '../governance/port.js';
 import type { Snapshot } from '../lib/journaled-table.js';
 import { decodeState, StateTable } from '../lib/state-table.js';
-import type { BaselineVersion, KeptVersion, Rollback } from '../model/baseline.js';
 import type { CallObservation, MetricObservation, Observation } from '../model/observation.js';
 import type { Window } from '../model/window.js';
 import { Agents, type StoredChange } from './agents.js';
@@ -29,11 +28,11 @@ import type {
 import { KeptVersions, type StoredVersions } from './kept-versions.js';
 import { METRIC_MEASURE, MetricStreams } from './metric-series/metric-streams.js';
 import { noveltyOf } from './novelty.js';
+import { PublishedVersions } from './published-versions.js';
 import { Quarantine, type HeldIncident, type HeldSession } from './quarantine.js';
 import { recordOf } from './session-record.js';
 import { SessionState, type PlainSession } from './session-state.js';
 import { Thresholds } from './thresholds.js';
-import { versionsOf } from './versions.js';
 
 /**
  * What is normal, for all agents: assesses observations, follows sessions, learns from closed ones, calibrates.
@@ -43,6 +42,8 @@ import { versionsOf } from './versions.js';
  */
 export class BaselineRegistry {
   readonly settings: Learning;
+  /** What was published of each agent, and the ways back to it. */
+  readonly published: PublishedVersions;
   readonly #options: RegistryOptions;
   readonly #reader: FactReader;
   readonly #agents: Agents;
@@ -94,6 +95,14 @@ export class BaselineRegistry {
     this.#habits = new Habits(load, learning);
     this.#kept = new KeptVersions(load);
     this.#metrics = new MetricStreams(load);
+    this.published = new PublishedVersions({
+      agents: this.#agents,
+      history: this.#history,
+      thresholds: this.#thresholds,
+      habits: this.#habits,
+      kept: this.#kept,
+      learning: (tenant) => this.learning(tenant),
+    });
   }
 
   /** After a restart, before anything else: finds out what the store holds. */
@@ -205,7 +214,7 @@ export class BaselineRegistry {
     const held: HeldSession = { tenant, agentId, facts: session.trace.facts, extraNats, finished };
     if (isLearned) {
       this.#learn(held, record, isVouched);
-      const calibrated = this.#thresholds.calibrateIfDue(tenant);
+      const calibrated = this.#calibrateIfDue(tenant, session.latest);
       const publicationDue = this.#agents.read(tenant, agentId).sessions % this.settings.publish.everySessions === 0;
       return { learned: true, calibrated, publicationDue, finished: facts };
     }
@@ -214,8 +223,13 @@ export class BaselineRegistry {
     return { ...NOT_LEARNED, finished: facts };
   }
 
-  /** A verdict on an incident: its sessions and windows are learned or discarded. @returns sessions learned */
-  release(incidentId: string, learn: boolean): number {
+  /**
+   * A verdict on an incident: its sessions and windows are learned or discarded.
+   *
+   * @param nowMs when, epoch ms
+   * @returns sessions learned
+   */
+  release(incidentId: string, learn: boolean, nowMs = 0): number {
     const { sessions, windows } = this.#quarantine.release(incidentId);
     for (const { tenant, agentId, ...rate } of windows) {
       if (learn && this.learning(tenant) !== 'frozen') this.#agents.learnRate(tenant, agentId, rate);
@@ -223,7 +237,7 @@ export class BaselineRegistry {
     const learned = sessions.filter(({ tenant }) => learn && this.learning(tenant) !== 'frozen');
     this.#discarded += sessions.length - learned.length;
     for (const session of learned) this.#learn(session, recordOf(session.facts), false);
-    for (const tenant of new Set(learned.map((session) => session.tenant))) this.#thresholds.calibrateIfDue(tenant);
+    for (const tenant of new Set(learned.map((session) => session.tenant))) this.#calibrateIfDue(tenant, nowMs);
     return learned.length;
   }
 
@@ -235,9 +249,11 @@ export class BaselineRegistry {
     return dropped;
   }
 
-  /** Recomputes a tenant's thresholds now. @returns false where nothing was learned yet */
-  calibrate(tenant: string): boolean {
-    return this.#thresholds.calibrate(tenant);
+  /** Recomputes a tenant's thresholds now. @param time epoch ms @returns false where nothing was learned yet */
+  calibrate(tenant: string, time = 0): boolean {
+    const isDone = this.#thresholds.calibrate(tenant);
+    if (isDone) this.published.keepTenant(tenant, time);
+    return isDone;
   }
 
   threshold(tenant: string, agentId: string): Threshold {
@@ -273,56 +289,6 @@ export class BaselineRegistry {
     else if (typeof outcome === 'object')
       this.#quarantine.holdWindow(outcome.quarantine, { tenant, agentId, ...rate }, nowMs);
     else if (mode === 'on' && outcome === 'learn') this.#agents.learnRate(tenant, agentId, rate);
-  }
-
-  /**
-   * Raises an agent's version and gives its features for people.
-   *
-   * @param time event time, epoch ms
-   */
-  publish(tenant: string, agentId: string, time: number): BaselineVersion[] {
-    this.#agents.publish(tenant, agentId);
-    this.#keep(tenant, agentId, { time });
-    return this.versions(tenant, agentId, time);
-  }
-
-  /** Versions that an agent can be taken back to, oldest first. */
-  keptVersions(tenant: string, agentId: string): KeptVersion[] {
-    return this.#kept.of(tenant, agentId);
-  }
-
-  /**
-   * Makes an agent's baseline what it was in a version that is kept, as a new version. What it learned since is taken
-   * out of the history and of the pool too; thresholds follow at the next calibration. How sessions went over the days
-   * (drift) and metric series are not part of a version and stay.
-   *
-   * @param time event time, epoch ms
-   * @returns its features for people; empty where the version is not kept
-   */
-  rollBack(
-    tenant: string,
-    agentId: string,
-    { rollback, time }: { rollback: Rollback; time: number },
-  ): BaselineVersion[] {
-    const plain = this.#kept.find({ tenant, agentId, version: rollback.toVersion });
-    if (plain === undefined) return [];
-    for (const { facts, peers = '' } of this.#history.takeBack(tenant, agentId, plain.changes)) {
-      this.#agents.learnPool(tenant, { record: recordOf(facts), peers }, -1);
-    }
-    this.#thresholds.abandon(tenant);
-    this.#agents.rollBack(tenant, agentId, plain);
-    this.#agents.publish(tenant, agentId);
-    this.#keep(tenant, agentId, { time, rollback });
-    return this.versions(tenant, agentId, time, rollback);
-  }
-
-  /** An agent's features as they are now, under its latest version; empty for an agent without baseline. */
-  versions(tenant: string, agentId: string, time: number, rollback?: Rollback): BaselineVersion[] {
-    const baseline = this.#agents.find(tenant, agentId);
-    if (baseline === undefined) return [];
-    const isWarming = this.threshold(tenant, agentId).status === 'warming';
-    const status = this.learning(tenant) === 'frozen' ? 'frozen' : isWarming ? 'warming' : 'learning';
-    return versionsOf(baseline, { tenant, agentId, time, status }, rollback);
   }
 
   /** Adds everything that changed since the last call, to be written in one transaction with the position. */
@@ -362,11 +328,10 @@ export class BaselineRegistry {
     return assessment;
   }
 
-  /** Only of agents that are known: a version is never a way back to knowing nothing. */
-  #keep(tenant: string, agentId: string, about: Pick<KeptVersion, 'time' | 'rollback'>): void {
-    const baseline = this.#agents.find(tenant, agentId);
-    if (baseline !== undefined && baseline.sessions >= this.settings.warmUp.sessions)
-      this.#kept.keep({ tenant, agentId }, baseline, about);
+  #calibrateIfDue(tenant: string, time: number): boolean {
+    const isDone = this.#options.learnsOnly !== true && this.#thresholds.calibrateIfDue(tenant);
+    if (isDone) this.published.keepTenant(tenant, time);
+    return isDone;
   }
 
   #learn({ finished, ...session }: HeldSession, record: SessionRecord, isVouched: boolean): void {

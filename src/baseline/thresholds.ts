@@ -113,6 +113,17 @@ export class Thresholds {
     this.#sweeps.delete(JSON.stringify([tenant]));
   }
 
+  /** What a tenant's thresholds are; undefined while it is warming. */
+  calibration(tenant: string): Calibration | undefined {
+    return this.#held(tenant);
+  }
+
+  /** Takes up thresholds that were made before. */
+  adopt(tenant: string, calibration: Calibration): void {
+    this.abandon(tenant);
+    this.#table.set(JSON.stringify([tenant]), calibration);
+  }
+
   #isDue(tenant: string): boolean {
     const held = this.#held(tenant);
     const { sessions } = this.#learning.calibration;

@@ -1,4 +1,4 @@
-import type { BaselineVersion, Rollback } from '../model/baseline.js';
+import { ORIGIN_FEATURES, type BaselineVersion, type Origin } from '../model/baseline.js';
 import type { AgentBaseline } from './agent-baseline.js';
 import type { CountMap } from './count-map.js';
 import { mix, withClass, type OriginClass } from './keys.js';
@@ -13,12 +13,12 @@ const CLASSES: readonly OriginClass[] = ['asked', 'read', 'nowhere'];
 /**
  * One version of an agent's baseline for people, a row per feature; hashes without a name are shown in hex.
  *
- * @param rollback how it came about, where that was not by learning: a row of its own
+ * @param origin how it came about, where that was not by learning: a row of its own
  */
 export function versionsOf(
   baseline: AgentBaseline,
   about: Pick<BaselineVersion, 'tenant' | 'agentId' | 'time' | 'status'>,
-  rollback?: Rollback,
+  origin: Origin = {},
 ): BaselineVersion[] {
   const { centre, scale } = baseline.callRates.summary();
   const slow = baseline.callRates.reference();
@@ -39,7 +39,10 @@ export function versionsOf(
       },
     ],
   ];
-  if (rollback !== undefined) features.push(['rollback', baseline.sessions, rollback]);
+  for (const name of ORIGIN_FEATURES) {
+    const about = origin[name];
+    if (about !== undefined) features.push([name, baseline.sessions, about]);
+  }
   const { tenant, agentId, time, status } = about;
   return features.map(([feature, sampleCount, state]) => ({
     tenant,

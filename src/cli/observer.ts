@@ -6,7 +6,14 @@ import { inertText, MAX_LINE_CHARS } from '../lib/text/inert-text.js';
 import { COMMAND_ACTIONS, COMMAND_STATES, LOWERED_POSTURES } from '../model/command.js';
 import { JWKS_PATH } from '../model/signed-message.js';
 import { discoverySchema, type SeenDiscovery } from './discovery-answer.js';
-import { baselineDiffSchema, baselineSchema, type SeenBaseline, type SeenBaselineDiff } from './baselines-answer.js';
+import {
+  baselineDiffSchema,
+  baselineSchema,
+  rebuildSchema,
+  type SeenBaseline,
+  type SeenBaselineDiff,
+  type SeenRebuild,
+} from './baselines-answer.js';
 import { responseSchema, type SeenResponse } from './policy-answer.js';
 import { textOf, type CliCommand, type CommandContext } from './command.js';
 
@@ -141,6 +148,20 @@ export class Observer {
 
   async rollBack(agentId: string, body: { version: number; reason: string }): Promise<void> {
     await this.#ask(`/v1/baselines/${encodeURIComponent(agentId)}/rollback`, body);
+  }
+
+  /** Takes an agent back to a version that ClickHouse has. */
+  async restoreBaseline(agentId: string, body: { version: number; stateId?: string; reason: string }): Promise<void> {
+    await this.#ask(`/v1/baselines/${encodeURIComponent(agentId)}/restore`, body);
+  }
+
+  /** Begins to make a baseline anew. Times in epoch ms. */
+  async rebuildBaseline(agentId: string, body: { since?: number; until?: number; reason: string }): Promise<void> {
+    await this.#ask(`/v1/baselines/${encodeURIComponent(agentId)}/rebuild`, body);
+  }
+
+  async rebuild(agentId: string): Promise<SeenRebuild> {
+    return rebuildSchema.parse(await this.#ask(`/v1/baselines/${encodeURIComponent(agentId)}/rebuild`));
   }
 
   /** @throws ObserverError that says what to do */

@@ -1,3 +1,4 @@
+import type { Rebuilding } from './baseline.js';
 import type { CommandAction, LoweredPosture } from './command.js';
 import type { Observation, Payload } from './observation.js';
 
@@ -57,11 +58,20 @@ export interface Activation {
   /**
    * `learning`: `on`, `frozen` (nothing is learned) or `vouched` (an operator vouches for the traffic: all of it is
    * learned and raises nothing); `calibrate`: thresholds are computed anew now, `value` is empty; `detectors`: the
-   * set's content hash; `rollback`: the version that `agentId`'s baseline is taken back to.
+   * set's content hash; `rollback`: the version that `agentId`'s baseline is taken back to; `restore`: as `rollback`,
+   * to a version that comes with the record; `rebuild`: `agentId`'s baseline made anew comes with it, `value` is empty.
    */
-  what: 'learning' | 'calibrate' | 'detectors' | 'rollback';
+  what: 'learning' | 'calibrate' | 'detectors' | 'rollback' | 'restore' | 'rebuild';
   value: string;
-  /** For `rollback`: whose baseline, who asked for it and why. */
+  /** For `restore` and `rebuild`: packed states (src/baseline/packed-state.ts), so that a replay needs nothing else. */
+  state?: string;
+  /** For `restore`: what the tenant's agents had in common then; taken up where there is nothing of the kind yet. */
+  tenantState?: string;
+  /** For `rebuild`: what it was made from. */
+  made?: Omit<Rebuilding, 'by' | 'reason'>;
+  /** For `restore`: which of several states of that version. */
+  stateId?: string;
+  /** For `rollback`, `restore` and `rebuild`: whose baseline, who asked for it and why. */
   agentId?: string;
   by?: string;
   reason?: string;

@@ -16,21 +16,21 @@ export class Activations {
     if (what === 'learning' && (value === 'on' || value === 'frozen' || value === 'vouched'))
       baselines.setLearning(tenant, value);
     if (what === 'detectors') return this.#adoptDetectors(value);
-    if (what === 'rollback') return this.#rollBack(activation);
+    if (what === 'rollback' || what === 'restore' || what === 'rebuild') return this.#replace(activation);
     if (what !== 'calibrate') return;
-    baselines.calibrate(tenant);
+    baselines.calibrate(tenant, time);
     notice('thresholds calibrated', { tenant, promise: baselines.promise(tenant) });
     for (const agentId of baselines.agents(tenant)) publish(this.#turn, tenant, agentId, time);
   }
 
-  /** From this record of the log on an agent's baseline is what it was; a version that is not kept changes nothing. */
-  #rollBack({ tenant, time, value, agentId = '', by = '', reason = '' }: Activation): void {
+  /** From this record of the log on an agent's baseline is another one; what cannot be had changes nothing. */
+  #replace(order: Activation): void {
     const { baselines, notice } = this.#turn.parts;
-    const rollback = { toVersion: Number(value), by, reason };
-    const rows = baselines.rollBack(tenant, agentId, { rollback, time });
+    const rows = baselines.published.replace(order);
     this.#turn.emit(rows.map((row) => ({ type: 'baseline', value: row })));
-    const said = rows.length > 0 ? 'a baseline was taken back' : 'a version is not kept; the baseline stays as it is';
-    notice(said, { tenant, agentId, ...rollback, ...(rows[0] && { asVersion: rows[0].version }) });
+    const { tenant, agentId, what, value, by, reason } = order;
+    const said = rows.length > 0 ? 'a baseline was replaced' : 'a version cannot be had; the baseline stays as it is';
+    notice(said, { tenant, agentId, what, version: value, by, reason, ...(rows[0] && { asVersion: rows[0].version }) });
   }
 
   /** From this record of the log on another set of detectors is at work; one that is not to be found changes nothing. */

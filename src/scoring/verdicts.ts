@@ -16,7 +16,7 @@ export class Verdicts {
     this.#turn.emit([{ type: 'incident', value: incident }]);
     this.#turn.parts.alarms.judged(incident, this.#turn.parts.classOf(incident.agentId), verdict.verdict);
     const isHarmless = verdict.verdict !== 'true-positive';
-    baselines.release(incident.id, isHarmless);
+    baselines.release(incident.id, isHarmless, verdict.time);
     this.#settleShift(verdict, isHarmless);
     if (!isHarmless) return;
     // A person says that it was harmless: what was done about it is undone in the same step.
@@ -32,7 +32,7 @@ export class Verdicts {
     const { baselines, correlator, peers } = this.#turn.parts;
     const settled = peers.onVerdict(verdict, this.#turn.now);
     if (settled === undefined) return;
-    for (const key of settled.quarantines) baselines.release(key, isHarmless);
+    for (const key of settled.quarantines) baselines.release(key, isHarmless, verdict.time);
     if (!isHarmless) return;
     for (const incidentId of settled.incidentIds) {
       const gathered = correlator.incident(verdict.tenant, incidentId);

@@ -17,6 +17,11 @@ export interface StoreConnection {
 
 export type ParameterValue = string | number | boolean | readonly string[] | readonly number[];
 
+/** The part of the client that reads. */
+export interface Selector {
+  select<Row>(sql: string, params?: Record<string, ParameterValue>): Promise<Row[]>;
+}
+
 export interface InsertRequest {
   table: string;
   /** Rows as JSON texts, one per line. */

@@ -1,8 +1,8 @@
-import type { BaselineVersion } from '../model/baseline.js';
+import type { ArchivedVersion, BaselineVersion } from '../model/baseline.js';
 import type { CommandEvent } from '../model/command.js';
 import type { Incident } from '../model/incident.js';
 import type { DeadLetter } from '../model/log-record.js';
-import type { Stream } from '../model/observation.js';
+import type { Observation, Stream } from '../model/observation.js';
 
 /** How far storing is behind, and why. Shown at `/v1/status`. */
 export interface StoreStatus {
@@ -27,6 +27,40 @@ export interface StoreStatus {
   lastError?: string;
   /** Since when it fails, epoch ms. */
   failingSince?: number;
+}
+
+/** How far whole baseline states are archived. Counters since the start. */
+export interface ArchiveStatus {
+  archived: number;
+  /** Size of what was archived, packed. */
+  archivedChars: number;
+  /** Kept versions that are not archived yet. */
+  pending: number;
+  /** Gave way to newer ones before they could be archived. */
+  missed: number;
+  /** The engine refused; each lies in `dead_letters`. */
+  refused: number;
+  /** Too large to be archived. */
+  oversized: number;
+  retries: number;
+  lastError?: string;
+  /** Epoch ms. */
+  failingSince?: number;
+}
+
+/** An archived state as it was sealed. */
+export interface ArchivedState extends ArchivedVersion {
+  format: number;
+  seal: string;
+  /** As `packBytes` made it. */
+  state: string;
+}
+
+/** One hour of an agent's observations, by arrival. */
+export interface ObservationHour {
+  /** Begin, epoch ms. */
+  from: number;
+  observations: number;
 }
 
 /** Exact by id: an observation stored twice counts once. */
@@ -67,4 +101,44 @@ export interface StoreQueries {
     version?: number;
     limit: number;
   }): Promise<BaselineVersion[]>;
+  readonly archive: ArchiveReads;
+  readonly history: ObservationReads;
+}
+
+/** Whole states of versions. */
+export interface ArchiveReads {
+  /** Without the states, latest archived first. */
+  versions(filter: { tenant: string; agentId: string; version?: number; limit: number }): Promise<ArchivedVersion[]>;
+  state(filter: {
+    tenant: string;
+    agentId: string;
+    version: number;
+    stateId: string;
+  }): Promise<ArchivedState | undefined>;
+  /** What a tenant's agents had in common: the latest state archived by then (epoch ms) under the install secret. */
+  tenantState(filter: { tenant: string; seedPrint: string; before: number }): Promise<ArchivedState | undefined>;
+}
+
+/** An agent's observations in the order in which they came. */
+export interface ObservationReads {
+  /** Hours in which observations arrived, in order. */
+  hours(filter: ObservationFilter): Promise<ObservationHour[]>;
+  /** The next ones that arrived within the hour; one may come twice. */
+  page(
+    filter: ObservationFilter & { hour: number; after: ObservationPlace; limit: number },
+  ): Promise<{ observations: Observation[]; next: ObservationPlace }>;
+}
+
+/** Event time within `[since, until)`, epoch ms. */
+export interface ObservationFilter {
+  tenant: string;
+  agentId: string;
+  since: number;
+  until: number;
+}
+
+/** Where an observation lies among those of its agent: by minute of arrival (epoch ms), then in the log. */
+export interface ObservationPlace {
+  minute: number;
+  position: number;
 }

@@ -2,14 +2,12 @@ import { STREAMS, type Stream } from '../model/observation.js';
 import type { BaselineVersion } from '../model/baseline.js';
 import type { CommandEvent } from '../model/command.js';
 import type { Incident } from '../model/incident.js';
-import type { ParameterValue } from './client.js';
-import { baselineVersion, commandEvent, deadLetter, incident, type RawRow } from './result-row.js';
+import type { Selector } from './client.js';
+import { ArchiveQueries } from './archive-queries.js';
+import type { RawRow } from './column.js';
+import { ObservationQueries } from './observation-queries.js';
+import { baselineVersion, commandEvent, deadLetter, incident } from './result-row.js';
 import type { ObservationCount, StoredDeadLetter, StoreQueries } from './port.js';
-
-/** The part of the client that reads. */
-export interface Selector {
-  select<Row>(sql: string, params?: Record<string, ParameterValue>): Promise<Row[]>;
-}
 
 const MAX_LIMIT = 10_000;
 /** Beyond every event time there is; epoch ms. */
@@ -17,10 +15,14 @@ const END_OF_TIME_MS = 8_640_000_000_000_000;
 
 /** All reads: bound to a tenant, values only as parameters, never more than 10,000 rows. */
 export class ClickHouseQueries implements StoreQueries {
+  readonly archive: ArchiveQueries;
+  readonly history: ObservationQueries;
   readonly #client: Selector;
 
   constructor(client: Selector) {
     this.#client = client;
+    this.archive = new ArchiveQueries(client);
+    this.history = new ObservationQueries(client);
   }
 
   async observationCounts(filter: {

@@ -1,16 +1,9 @@
-import type { BaselineVersion } from '../model/baseline.js';
+import type { ArchivedVersion, BaselineVersion } from '../model/baseline.js';
 import { COMMAND_STATES, type CommandEvent } from '../model/command.js';
 import { INCIDENT_STATUSES, SEVERITIES, type Incident, type TimelineEntry } from '../model/incident.js';
 import type { Signal } from '../model/signal.js';
-import type { StoredDeadLetter } from './port.js';
-
-/** A row as ClickHouse sends it: 64-bit integers as texts, absent texts empty. */
-export type RawRow = Record<string, unknown>;
-
-/** A stored row that does not have the shape this program writes. */
-export class StoredShapeError extends Error {
-  override name = 'StoredShapeError';
-}
+import { integer, list, oneOf, optionalText, real, text, texts, type RawRow } from './column.js';
+import type { ArchivedState, StoredDeadLetter } from './port.js';
 
 export function deadLetter(row: RawRow): StoredDeadLetter {
   return {
@@ -53,6 +46,28 @@ export function baselineVersion(row: RawRow): BaselineVersion {
   };
 }
 
+export function archivedVersion(row: RawRow): ArchivedVersion {
+  return {
+    version: integer(row, 'version'),
+    time: integer(row, 'timeMs'),
+    sessionCount: integer(row, 'sessionCount'),
+    bytes: integer(row, 'bytes'),
+    ...JSON.parse(text(row, 'origin')),
+    stateId: text(row, 'stateId'),
+    archivedAt: integer(row, 'archivedAtMs'),
+    seedPrint: text(row, 'seedPrint'),
+  };
+}
+
+export function archivedState(row: RawRow): ArchivedState {
+  const { format, seal, state } = {
+    format: integer(row, 'format'),
+    seal: text(row, 'seal'),
+    state: text(row, 'state'),
+  };
+  return { ...archivedVersion(row), format, seal, state };
+}
+
 export function incident(row: RawRow): Incident {
   const signals: Signal[] = JSON.parse(text(row, 'signals') || '[]');
   const openedSeq = row['openedSeq'];
@@ -93,47 +108,4 @@ function timelineEntry(row: RawRow): TimelineEntry {
     text: text(row, 'text'),
     refId: text(row, 'refId'),
   };
-}
-
-function text(row: RawRow, name: string): string {
-  const value = row[name];
-  if (typeof value !== 'string') throw new StoredShapeError(`column ${name} is not a text`);
-  return value;
-}
-
-function texts(row: RawRow, name: string): string[] {
-  const value = row[name];
-  if (!Array.isArray(value)) throw new StoredShapeError(`column ${name} is not a list`);
-  return value.map(String);
-}
-
-function list(row: RawRow, name: string): RawRow[] {
-  const value: unknown = row[name];
-  if (!Array.isArray(value)) throw new StoredShapeError(`column ${name} is not a list`);
-  return value;
-}
-
-function integer(row: RawRow, name: string): number {
-  const value = Number(row[name]);
-  if (!Number.isSafeInteger(value)) throw new StoredShapeError(`column ${name} is not a whole number`);
-  return value;
-}
-
-function real(row: RawRow, name: string): number {
-  const value = Number(row[name]);
-  if (Number.isNaN(value)) throw new StoredShapeError(`column ${name} is not a number`);
-  return value;
-}
-
-function oneOf<const T extends string>(row: RawRow, name: string, allowed: readonly T[]): T {
-  const value = allowed.find((item) => item === row[name]);
-  if (value === undefined) throw new StoredShapeError(`column ${name} has an unknown value`);
-  return value;
-}
-
-function optionalText<const N extends string>(row: RawRow, name: N): { [K in N]?: string } {
-  const value = row[name];
-  const result: { [K in N]?: string } = {};
-  if (typeof value === 'string' && value !== '') result[name] = value;
-  return result;
 }

@@ -4,13 +4,16 @@ import { identifier, type StoreClient } from './client.js';
 export interface Retention {
   observationDays: number;
   payloadDays: number;
+  /** Whole states of baselines; 365. */
+  baselineDays?: number;
 }
 
 /** ClickHouse reckons expiry in seconds of 32 bits: a later end wraps around and deletes everything at once. */
 const MAX_DAYS = 10_000;
+const BASELINE_DAYS = 365;
 
 /**
- * Sets how long observations, dead letters and payloads are kept. Changes a table only where it says something else, so
+ * Sets how long observations, dead letters, payloads and whole baselines are kept. Changes a table only where it says something else, so
  * that a restart costs nothing; rows already stored follow at their next merge.
  *
  * @throws RangeError when a number is no whole number of days from 1 to 10,000
@@ -20,6 +23,7 @@ export async function applyRetention(client: StoreClient, retention: Retention):
     { table: 'observations', expression: 'toDateTime(observedAt)', days: retention.observationDays },
     { table: 'dead_letters', expression: 'storedAt', days: retention.observationDays },
     { table: 'payloads', expression: 'storedAt', days: retention.payloadDays },
+    { table: 'baseline_states', expression: 'toDateTime(archivedAt)', days: retention.baselineDays ?? BASELINE_DAYS },
   ];
   for (const { table, expression, days } of wanted) {
     if (!Number.isInteger(days) || days < 1 || days > MAX_DAYS) {

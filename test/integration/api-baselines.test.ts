@@ -88,6 +88,42 @@ describe('baselines over HTTP', () => {
     expect(stack.journal.activations).toHaveLength(1);
   });
 
+  it('are restored from ClickHouse by responders, or it says why not', async () => {
+    const post = (body: object, key = 'responder', agentId = 'agent-a') =>
+      stack.post(`/v1/baselines/${agentId}/restore`, body, { key });
+    expect((await post({ version: 1, stateId: 'ab', reason: 'the disk broke' })).status).toBe(202);
+    expect(stack.restores).toEqual([
+      { tenant: 'default', agentId: 'agent-a', version: 1, stateId: 'ab', by: 'responder', reason: 'the disk broke' },
+    ]);
+    const refused = await post({ version: 2, reason: 'x' });
+    expect([refused.status, await json(refused)]).toEqual([
+      409,
+      { error: { code: 'conflict', message: 'learned under another install secret', fix: 'put it back' } },
+    ]);
+    expect((await post({ version: 1 })).status).toBe(400);
+    expect((await post({ version: 1, stateId: "a' OR 1", reason: 'x' })).status).toBe(400);
+    expect(await codeOf(await post({ version: 1, reason: 'x' }, 'analyst'))).toEqual([403, 'forbidden']);
+    expect(stack.restores).toHaveLength(2);
+  });
+
+  it('are made anew by responders; how far it is can be asked', async () => {
+    const post = (body: object, key = 'responder') => stack.post('/v1/baselines/agent-a/rebuild', body, { key });
+    const status = () => stack.get('/v1/baselines/agent-a/rebuild', 'viewer');
+    expect(await codeOf(await status())).toEqual([404, 'unknown-baseline']);
+    expect((await post({ since: 1, until: 5, reason: 'poisoned' })).status).toBe(202);
+    expect(stack.rebuilds).toEqual([
+      { tenant: 'default', agentId: 'agent-a', since: 1, until: 5, by: 'responder', reason: 'poisoned' },
+    ]);
+    const running = { state: 'running' as const, by: 'responder', startedAt: 1, expected: 9, observations: 3 };
+    stack.rebuildStatuses.push({ ...running, sessions: 1, leftOut: 0 });
+    expect(await json(await status())).toEqual({ ...running, sessions: 1, leftOut: 0 });
+    expect((await post({ since: 5, until: 5, reason: 'x' })).status).toBe(400);
+    expect((await post({ since: -1, reason: 'x' })).status).toBe(400);
+    expect((await post({})).status).toBe(400);
+    expect(await codeOf(await post({ reason: 'x' }, 'viewer'))).toEqual([403, 'forbidden']);
+    expect(stack.rebuilds).toHaveLength(1);
+  });
+
   it('are refused where there is none, or nobody to ask', async () => {
     const get = (path: string, key?: string) => stack.get(`/v1/baselines/${path}`, key).then(codeOf);
     expect(await get('agent-b')).toEqual([404, 'unknown-baseline']);
@@ -101,14 +137,14 @@ describe('baselines over HTTP', () => {
 
 describe('parallax baselines', () => {
   async function run(positionals: string[], values: Record<string, string> = {}, key = 'responder') {
-    let out = '';
+    let [out, err] = ['', ''];
     const code = await baselines.run({
       positionals,
       values: { url: stack.url, ...values },
       env: { PARALLAX_KEY: secretOf(key) },
-      console: { out: (text) => (out += text), err: () => {}, isTerminal: false },
+      console: { out: (text) => (out += text), err: (text) => (err += text), isTerminal: false },
     });
-    return { code, out };
+    return { code, out, err };
   }
 
   it('shows a version as a table, without what a terminal would act on', async () => {
@@ -140,5 +176,51 @@ describe('parallax baselines', () => {
     await expect(run(['rollback', 'agent-a'], { reason: 'x' })).rejects.toThrow('say what to do');
     await expect(run(['show', 'agent-a'], { version: 'two' })).rejects.toThrow('is no version');
     await expect(run(['show', 'agent-b'])).rejects.toThrow('no version of a baseline of this agent is stored');
+  });
+
+  it('shows what ClickHouse has besides, and restores it', async () => {
+    const about = { time: 7, sessionCount: 25, bytes: 9, archivedAt: 8, seedPrint: 'p' };
+    const archive = (version: number, stateId: string) => stack.archived.push({ ...about, version, stateId });
+    archive(1, 'aaaa');
+    expect((await run(['show', 'agent-a'])).out).not.toContain('to restore');
+    archive(7, 'bbbb');
+    expect((await run(['show', 'agent-a'])).out).toContain('to restore from ClickHouse: 7 (25 sessions, ');
+    archive(7, 'cccc');
+    expect((await run(['show', 'agent-a'])).out).toMatch(/7 \(.*\) state bbbb, 7 \(.*\) state cccc/);
+    const { code, out } = await run(['restore', 'agent-a', '1'], { reason: 'the disk broke', state: 'aa' });
+    expect([code, out]).toEqual([0, expect.stringContaining('agent-a gets version 1 back from ClickHouse')]);
+    expect(stack.restores.at(-1)).toMatchObject({ version: 1, stateId: 'aa', reason: 'the disk broke' });
+    await expect(run(['restore', 'agent-a', '2'], { reason: 'x' })).rejects.toThrow(
+      'another install secret; put it back',
+    );
+    await expect(run(['restore', 'agent-a', '1'])).rejects.toThrow('say --reason TEXT');
+  });
+
+  it('makes an agent anew, tells how far it is, and how it ended', async () => {
+    const rebuild = { by: 'responder', startedAt: 1, expected: 9, leftOut: 2 };
+    const options = { reason: 'poisoned', since: '2026-11-01', until: '2026-11-02T00:00:00Z' };
+    stack.rebuildStatuses.push(
+      { ...rebuild, state: 'running', observations: 4, sessions: 1 },
+      { ...rebuild, state: 'done', observations: 9, sessions: 30 },
+    );
+    const done = await run(['rebuild', 'agent-a'], options);
+    expect(done).toMatchObject({ code: 0, err: expect.stringContaining('4 of 9 observations, 1 sessions learned') });
+    expect(done.out).toContain('30 sessions learned, 2 left out because their incident is open or was true');
+    expect(stack.rebuilds.at(-1)).toMatchObject({ since: Date.parse('2026-11-01'), until: Date.parse('2026-11-02') });
+    stack.rebuildStatuses.push({
+      ...rebuild,
+      state: 'failed',
+      observations: 0,
+      sessions: 0,
+      message: 'too few\u001b[2J',
+    });
+    expect(await run(['rebuild', 'agent-a'], { reason: 'x' })).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/^not made anew: too few.\[2J\n$/),
+    });
+    await expect(run(['rebuild', 'agent-a'], { reason: 'x', since: 'yore' })).rejects.toThrow(
+      '--since yore: is no time',
+    );
+    await expect(run(['rebuild', 'agent-a', '3'], { reason: 'x' })).rejects.toThrow('say what to do');
   });
 });

@@ -33,7 +33,7 @@ beforeAll(async () => {
   readerClient = new StoreClient({ ...connection, ...embedded.reader });
   queries = new ClickHouseQueries(readerClient);
   // Samples are older than any retention would keep.
-  await applyRetention(client, { observationDays: 10_000, payloadDays: 10_000 });
+  await applyRetention(client, { observationDays: 10_000, payloadDays: 10_000, baselineDays: 10_000 });
 });
 
 afterAll(async () => {
@@ -78,7 +78,7 @@ describe('migrations', () => {
     const database = 'retention';
     await migrate({ ...connection, database });
     const other = new StoreClient({ ...connection, database });
-    await applyRetention(other, { observationDays: 12, payloadDays: 3 });
+    await applyRetention(other, { observationDays: 12, payloadDays: 3, baselineDays: 365 });
     const rows = await other.select<{ name: string; engine_full: string }>(
       'SELECT name, engine_full FROM system.tables WHERE database = {database:String} AND name IN {names:Array(String)} ORDER BY name',
       { database, names: ['observations', 'payloads'] },
@@ -87,9 +87,13 @@ describe('migrations', () => {
       'TTL toDateTime(observedAt) + toIntervalDay(12) SETTINGS',
       'TTL storedAt + toIntervalDay(3) SETTINGS',
     ]);
-    await expect(applyRetention(other, { observationDays: 0.5, payloadDays: 3 })).rejects.toThrow(RangeError);
+    await expect(applyRetention(other, { observationDays: 0.5, payloadDays: 3, baselineDays: 365 })).rejects.toThrow(
+      RangeError,
+    );
     // Beyond the engine's calendar it would delete everything at once.
-    await expect(applyRetention(other, { observationDays: 30_000, payloadDays: 3 })).rejects.toThrow(RangeError);
+    await expect(applyRetention(other, { observationDays: 30_000, payloadDays: 3, baselineDays: 365 })).rejects.toThrow(
+      RangeError,
+    );
     await other.close();
   });
 });
@@ -123,6 +127,33 @@ describe('tables', () => {
     });
     expect(rows[4]?.['metrics']).toEqual({ latencyMs: 12.5, costUsd: 0.004 });
     expect(rows[0]?.['metrics']).toEqual({});
+  });
+
+  it('give observations back as they lay in the log, in its order, page by page', async () => {
+    const log = new MemoryLog();
+    const named = { tenant: 'again', agentId: 'agent-again', sessionId: 's' };
+    const observations = Array.from({ length: 32 }, (_, n) => ({ ...sampleObservation(n), ...named }));
+    const [call] = observations.filter(({ kind }) => kind === 'tool_call');
+    if (call?.kind !== 'tool_call') throw new Error('no call among the samples');
+    const { rawDecision: _, reason: _1, ruleId: _2, policyVersion: _3, resultClass: _4, ...asked } = call;
+    const attempt = { ...asked, id: 'obs_attempt', kind: 'tool_attempt' as const, decision: 'none' as const };
+    const grant = { ...observations[12], id: 'obs_grant', requesterId: 'ann', approverId: 'bob', tool: 'search' };
+    const told = [...observations, attempt, grant, { ...observations[0], id: 'obs_bare', words: [], values: [] }];
+    log.add(...told.map((value) => ({ type: 'observation' as const, data: jsonBytes(value) })));
+    await store(log, new MemoryStore());
+    const filter = { tenant: 'again', agentId: 'agent-again', since: 0, until: SAMPLE_TIME_MS * 2 };
+    const hours = await queries.history.hours(filter);
+    expect(hours).toEqual([{ from: SAMPLE_TIME_MS - (SAMPLE_TIME_MS % 3_600_000), observations: told.length }]);
+    const found: unknown[] = [];
+    for (let after = { minute: 0, position: 0 }; ;) {
+      const page = await queries.history.page({ ...filter, hour: hours[0]?.from ?? 0, after, limit: 9 });
+      if (page.observations.length === 0) break;
+      found.push(...page.observations);
+      after = page.next;
+    }
+    expect(found).toEqual(told);
+    const later = { ...filter, since: SAMPLE_TIME_MS + 30 };
+    expect(await queries.history.hours(later)).toMatchObject([{ observations: 2 }]);
   });
 
   it('store a block once, however often it is sent, and another block beside it', async () => {

@@ -306,6 +306,7 @@ async function storedObservations(dataDir: string): Promise<number> {
     dataDir,
     observationDays: 90,
     payloadDays: 7,
+    baselineDays: 365,
   });
   try {
     return await store.queries.distinctObservations('default');

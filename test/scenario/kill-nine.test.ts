@@ -256,6 +256,7 @@ async function lookAt(dataDir: string): Promise<Result> {
     dataDir,
     observationDays: 90,
     payloadDays: 7,
+    baselineDays: 365,
   });
   try {
     const ids = await store.writer.select<{ id: string }>('SELECT id FROM observations_v ORDER BY id');

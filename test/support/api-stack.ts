@@ -13,7 +13,13 @@ import { systemClock } from '../../src/lib/clock.js';
 import { EmbeddedEnvironment } from '../../src/log/embedded-environment.js';
 import { EmbeddedLog } from '../../src/log/embedded-log.js';
 import type { Log } from '../../src/log/port.js';
-import type { BaselineVersion } from '../../src/model/baseline.js';
+import type {
+  ArchivedVersion,
+  BaselineVersion,
+  RebuildOrder,
+  RebuildStatus,
+  RestoreOrder,
+} from '../../src/model/baseline.js';
 import type { Command, Restriction } from '../../src/model/command.js';
 import type { Effect, OutboxEntry } from '../../src/model/effect.js';
 import type { Incident } from '../../src/model/incident.js';
@@ -135,6 +141,12 @@ export interface ApiStack {
   incidents: Incident[];
   /** Rows of agent-a; version 3 is its newest. */
   baselines: BaselineVersion[];
+  /** Versions of every agent that lie whole in ClickHouse. Version 1 can be restored. */
+  archived: ArchivedVersion[];
+  restores: RestoreOrder[];
+  rebuilds: RebuildOrder[];
+  /** What the next questions for a rebuild are answered. */
+  rebuildStatuses: RebuildStatus[];
   journal: { acks: Acknowledgement[]; verdicts: Verdict[]; orders: OperatorOrder[]; activations: Activation[] };
   checks: CheckRequest[];
   unexpected: unknown[];
@@ -177,6 +189,10 @@ export async function startApi(
   const incidents: Incident[] = [];
   const baselines: BaselineVersion[] = [];
   const journal: ApiStack['journal'] = { acks: [], verdicts: [], orders: [], activations: [] };
+  const archived: ArchivedVersion[] = [];
+  const restores: RestoreOrder[] = [];
+  const rebuilds: RebuildOrder[] = [];
+  const rebuildStatuses: RebuildStatus[] = [];
   const checks: CheckRequest[] = [];
   const unexpected: unknown[] = [];
   const signing = await openSigning({
@@ -221,6 +237,18 @@ export async function startApi(
       },
       kept: (tenant, agentId) =>
         tenant === 'default' && agentId === 'agent-a' ? [{ version: 1, time: 5, sessionCount: 25, bytes: 9 }] : [],
+      archived: async () => archived,
+      restore: async (order) => {
+        restores.push(order);
+        return order.version === 1
+          ? { ok: true, recorded: true }
+          : { ok: false, cause: 'foreign', message: 'learned under another install secret', fix: 'put it back' };
+      },
+      rebuild: (order) => {
+        rebuilds.push(order);
+        return { ok: true, recorded: true };
+      },
+      rebuildStatus: () => (rebuilds.length === 0 ? undefined : rebuildStatuses.shift()),
     },
     responses: {
       explain: (tenant, id) => {
@@ -277,6 +305,10 @@ export async function startApi(
     holds,
     incidents,
     baselines,
+    archived,
+    restores,
+    rebuilds,
+    rebuildStatuses,
     journal,
     checks,
     unexpected,

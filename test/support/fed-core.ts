@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Config } from '../../src/config.js';
 import { loadConfig } from '../../src/config.js';
-import { openCore, type Core } from '../../src/core.js';
+import { openCore, type Core, type CoreOptions } from '../../src/core.js';
 import { ManualClock, systemClock } from '../../src/lib/clock.js';
 import type { Principal } from '../../src/model/principal.js';
 import type { IntakeReport, WireObservation } from '../../src/model/wire.js';
@@ -22,8 +22,15 @@ export interface FedCore {
   remove: () => void;
 }
 
-/** @param seed install secret, so that a second core can be given the same */
-export function openFedCore(seed: number, config: Partial<Config> = {}): FedCore {
+/**
+ * @param seed install secret, so that a second core can be given the same
+ * @param told who else wants to know what is scored
+ */
+export function openFedCore(
+  seed: number,
+  config: Partial<Config> = {},
+  told: Partial<Pick<CoreOptions, 'scored' | 'notice'>> = {},
+): FedCore {
   const directory = temporaryDirectory();
   const dataDir = join(directory.path, 'data');
   fixInstallSeed(dataDir, seed);
@@ -35,6 +42,7 @@ export function openFedCore(seed: number, config: Partial<Config> = {}): FedCore
     failed: (error) => {
       throw error;
     },
+    ...told,
   });
   return {
     core,

@@ -36,6 +36,7 @@ const store = await openStore({
   dataDir: directory,
   observationDays: 10_000,
   payloadDays: 10_000,
+  baselineDays: 10_000,
 });
 const reader = new StoringReader({
   log,

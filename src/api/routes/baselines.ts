@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { BaselineVersion } from '../../model/baseline.js';
+import { ORIGIN_FEATURES, type BaselineVersion } from '../../model/baseline.js';
 import { mayActFor } from '../../model/principal.js';
 import { MAX_NAME_CHARS } from '../../model/wire.js';
 import { diffVersions } from '../baseline-diff.js';
@@ -19,8 +19,10 @@ export function getBaseline(deps: ApiDeps) {
     const agentId = agentOf(c);
     const asked = c.req.query('version');
     const rows = await featuresOf(c, deps, asked === undefined ? undefined : versionIn('version', asked));
-    const kept = deps.ports.baselines.kept(c.var.principal.tenant, agentId);
-    return c.json({ ...summaryOf(rows), features: rows.map(featureFor), kept });
+    const { tenant } = c.var.principal;
+    const kept = deps.ports.baselines.kept(tenant, agentId);
+    const archived = (await deps.ports.baselines.archived(tenant, agentId)) ?? [];
+    return c.json({ ...summaryOf(rows), features: rows.map(featureFor), kept, archived });
   };
 }
 
@@ -44,7 +46,7 @@ export function postRollback({ ports, budget }: ApiDeps) {
     if (!kept.includes(version)) {
       throw new ApiError(409, 'conflict', `version ${version} is not kept whole (any more)`, {
         field: 'version',
-        fix: `go back to one of ${kept.join(', ')}`,
+        fix: `go back to one of ${kept.join(', ')}, or restore it from ClickHouse`,
       });
     }
     const value = String(version);
@@ -54,7 +56,7 @@ export function postRollback({ ports, budget }: ApiDeps) {
 }
 
 /** The agent that is meant. @throws ApiError 404 where the key is not bound to it */
-function agentOf(c: ApiContext): string {
+export function agentOf(c: ApiContext): string {
   const agentId = c.req.param('id') ?? '';
   if (agentId.length > MAX_NAME_CHARS || !mayActFor(c.var.principal, agentId)) throw unknown();
   return agentId;
@@ -78,14 +80,14 @@ async function featuresOf(c: ApiContext, { ports }: ApiDeps, version?: number): 
 
 function summaryOf(rows: readonly BaselineVersion[]) {
   const [first] = rows;
-  const rollback = rows.find(({ feature }) => feature === 'rollback');
+  const origins = rows.filter(({ feature }) => ORIGIN_FEATURES.some((name) => name === feature));
   return {
     agentId: first?.agentId,
     version: first?.version,
     time: first?.time,
     status: first?.status,
     sessionCount: first?.sessionCount,
-    ...(rollback === undefined ? {} : { rollback: JSON.parse(rollback.state) as unknown }),
+    ...Object.fromEntries(origins.map(({ feature, state }) => [feature, JSON.parse(state) as unknown])),
   };
 }
 
@@ -99,7 +101,7 @@ function versionIn(field: string, text = ''): number {
   throw new ApiError(400, 'invalid', 'must be the number of a version, from 1 on', { field });
 }
 
-function unknown(message = 'no version of a baseline of this agent is stored'): ApiError {
+export function unknown(message = 'no version of a baseline of this agent is stored'): ApiError {
   return new ApiError(404, 'unknown-baseline', message, {
     fix: 'check the name; a baseline is published after every 25 learned sessions and with POST /v1/calibrate, and stored some seconds later',
   });

@@ -67,11 +67,11 @@ describe('an agent whose class has changed', () => {
     const { registry, peers, options, store } = classes();
     for (let n = 0; n < 40; n++) live(registry, lookUp(n, 'support-1'));
     for (let n = 0; n < 20; n++) live(registry, ordinary(n, 'turncoat'));
-    registry.publish(T, 'turncoat', 1);
+    registry.published.publish(T, 'turncoat', 1);
     const before = [surpriseAtPaying(registry, 'finance-9'), surpriseAtPaying(registry, 'support-9')];
     for (let n = 20; n < 50; n++) live(registry, ordinary(n, 'turncoat'));
     peers.set('turncoat', 'support');
-    registry.rollBack(T, 'turncoat', { rollback: { toVersion: 1, by: 'ann', reason: 'why not' }, time: 2 });
+    registry.published.rollBack(T, 'turncoat', { rollback: { toVersion: 1, by: 'ann', reason: 'why not' }, time: 2 });
     expect([surpriseAtPaying(registry, 'finance-9'), surpriseAtPaying(registry, 'support-9')]).toEqual(before);
     store.commit(registry);
     const again = new BaselineRegistry(options);

@@ -202,13 +202,13 @@ describe('restart', () => {
           out.push(registry.closeSession(last, outcome, { extraNats: i % 3, nowMs: i }));
           out.push(
             registry.threshold(T, 'agent-a'),
-            registry.publish(T, last.agentId, i),
+            registry.published.publish(T, last.agentId, i),
             registry.learnWindow(window(i)),
           );
         }
         if (i === 100) out.push(registry.release('inc35', true), registry.expireQuarantine(1e9));
       });
-      return [...out, registry.promise(T), registry.versions(T, 'agent-b', 0), registry.callRate(window(90))];
+      return [...out, registry.promise(T), registry.published.rows(T, 'agent-b', 0), registry.callRate(window(90))];
     };
     const expected = run(new Set());
     fc.assert(
@@ -252,7 +252,7 @@ describe('learning', () => {
     });
     expect(registry.release('inc1', true)).toBe(1);
     expect(registry.release('inc1', true)).toBe(0);
-    expect(registry.versions(T, 'agent-a', 0)[0]?.sessionCount).toBe(2);
+    expect(registry.published.rows(T, 'agent-a', 0)[0]?.sessionCount).toBe(2);
   });
 
   it('learns nothing while frozen, and everything that is vouched for', () => {
@@ -304,8 +304,8 @@ describe('learning', () => {
   it('raises an agent’s version with each publication and shows its features', () => {
     const { registry } = taught(40);
     for (const calls of [5, 6, 5]) registry.learnWindow(window(calls));
-    registry.publish(T, 'agent-a', 7);
-    const published = registry.publish(T, 'agent-a', 8);
+    registry.published.publish(T, 'agent-a', 7);
+    const published = registry.published.publish(T, 'agent-a', 8);
     expect(published.map(({ feature, version }) => [feature, version])).toEqual(
       ['tools', 'transitions', 'targets', 'argument-origins', 'request-words', 'call-rate'].map((name) => [name, 2]),
     );
@@ -316,7 +316,7 @@ describe('learning', () => {
     expect(state('argument-origins')).toMatchObject({ 'send_money.to asked': 40 });
     expect(state('targets')).toMatchObject({ party: { targets: 40, distinct: 7 } });
     expect(state('call-rate')).toMatchObject({ windows: 3, callsPerMinute: { median: 5 } });
-    expect(registry.publish(T, 'nobody', 9)).toEqual([]);
+    expect(registry.published.publish(T, 'nobody', 9)).toEqual([]);
   });
 
   it('measures the call rate of a window', () => {

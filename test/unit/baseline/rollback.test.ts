@@ -44,46 +44,46 @@ function taught() {
 describe('a rollback', () => {
   it('gives exactly the scores of the version, under a new number, and says who asked for it and why', () => {
     const { registry } = taught();
-    registry.publish(T, A, 1);
+    registry.published.publish(T, A, 1);
     const before = scores(registry, 'q1');
-    const features = registry.versions(T, A, 1).map(({ feature, state }) => [feature, state]);
+    const features = registry.published.rows(T, A, 1).map(({ feature, state }) => [feature, state]);
     poison(registry, 25);
-    registry.publish(T, A, 2);
+    registry.published.publish(T, A, 2);
     expect(scores(registry, 'q2')).not.toEqual(before);
 
-    const rows = registry.rollBack(T, A, { rollback, time: 3 });
+    const rows = registry.published.rollBack(T, A, { rollback, time: 3 });
     expect(scores(registry, 'q3')).toEqual(before);
     expect(rows.map(({ version, time }) => [version, time])).toEqual(rows.map(() => [3, 3]));
     expect(rows.filter(({ feature }) => feature !== 'rollback').map((r) => [r.feature, r.state])).toEqual(features);
     expect(JSON.parse(rows.find(({ feature }) => feature === 'rollback')?.state ?? '')).toEqual(rollback);
-    expect(registry.keptVersions(T, A).map(({ version, sessionCount }) => [version, sessionCount])).toEqual([
+    expect(registry.published.kept(T, A).map(({ version, sessionCount }) => [version, sessionCount])).toEqual([
       [1, 30],
       [2, 55],
       [3, 30],
     ]);
-    expect(registry.keptVersions(T, A)[2]).toMatchObject({ time: 3, rollback });
+    expect(registry.published.kept(T, A)[2]).toMatchObject({ time: 3, rollback });
   });
 
   it('leaves nothing of what was learned since in the thresholds', () => {
     const [clean, turned] = [taught(), taught()];
-    for (const { registry } of [clean, turned]) registry.publish(T, A, 1);
+    for (const { registry } of [clean, turned]) registry.published.publish(T, A, 1);
     poison(turned.registry, 25);
-    turned.registry.rollBack(T, A, { rollback, time: 3 });
+    turned.registry.published.rollBack(T, A, { rollback, time: 3 });
     for (const { registry } of [clean, turned]) registry.calibrate(T);
     expect(turned.registry.threshold(T, A)).toEqual(clean.registry.threshold(T, A));
   });
 
   it('goes there and back again, and learns on', () => {
     const { registry } = taught();
-    registry.publish(T, A, 1);
+    registry.published.publish(T, A, 1);
     poison(registry, 25);
-    registry.publish(T, A, 2);
-    const poisoned = registry.versions(T, A, 0).map(({ state }) => state);
-    registry.rollBack(T, A, { rollback, time: 3 });
+    registry.published.publish(T, A, 2);
+    const poisoned = registry.published.rows(T, A, 0).map(({ state }) => state);
+    registry.published.rollBack(T, A, { rollback, time: 3 });
     for (let n = 200; n < 230; n++) live(registry, ordinary(n));
-    registry.rollBack(T, A, { rollback: { ...rollback, toVersion: 2 }, time: 4 });
-    expect(registry.versions(T, A, 0).map(({ state }) => state)).toEqual(poisoned);
-    const last = registry.rollBack(T, A, { rollback, time: 5 });
+    registry.published.rollBack(T, A, { rollback: { ...rollback, toVersion: 2 }, time: 4 });
+    expect(registry.published.rows(T, A, 0).map(({ state }) => state)).toEqual(poisoned);
+    const last = registry.published.rollBack(T, A, { rollback, time: 5 });
     expect(last[0]).toMatchObject({ version: 5, sessionCount: 30 });
   });
 
@@ -93,15 +93,15 @@ describe('a rollback', () => {
       let { registry } = made;
       const steps: (() => unknown)[] = [
         ...Array.from({ length: 30 }, (_, n) => () => live(registry, ordinary(n))),
-        () => registry.publish(T, A, 1),
+        () => registry.published.publish(T, A, 1),
         () => poison(registry, 25),
-        () => registry.publish(T, A, 2),
-        () => registry.rollBack(T, A, { rollback, time: 3 }),
+        () => registry.published.publish(T, A, 2),
+        () => registry.published.rollBack(T, A, { rollback, time: 3 }),
         () => scores(registry, 'q'),
         ...Array.from({ length: 15 }, (_, n) => () => live(registry, ordinary(60 + n))),
-        () => registry.rollBack(T, A, { rollback: { ...rollback, toVersion: 2 }, time: 4 }),
+        () => registry.published.rollBack(T, A, { rollback: { ...rollback, toVersion: 2 }, time: 4 }),
         () => scores(registry, 'r'),
-        () => [registry.threshold(T, A), registry.keptVersions(T, A), registry.knownAgents(T)],
+        () => [registry.threshold(T, A), registry.published.kept(T, A), registry.knownAgents(T)],
       ];
       return steps.map((step, i) => {
         if (restarts.has(i)) {
@@ -120,15 +120,15 @@ describe('a rollback', () => {
 
   it('changes nothing where the version is not kept', () => {
     const { registry } = taught();
-    registry.publish(T, A, 1);
+    registry.published.publish(T, A, 1);
     for (const [agentId, toVersion] of [
       [A, 2],
       [A, Number.NaN],
       ['nobody', 1],
     ] as const) {
-      expect(registry.rollBack(T, agentId, { rollback: { ...rollback, toVersion }, time: 1 })).toEqual([]);
+      expect(registry.published.rollBack(T, agentId, { rollback: { ...rollback, toVersion }, time: 1 })).toEqual([]);
     }
-    expect(registry.versions(T, A, 1)[0]?.version).toBe(1);
+    expect(registry.published.rows(T, A, 1)[0]?.version).toBe(1);
     expect(registry.agents(T)).toEqual([A]);
   });
 });
@@ -137,17 +137,18 @@ describe('kept versions', () => {
   it('are the last eight of an agent that is known', () => {
     const { registry } = office();
     live(registry, ordinary(0));
-    registry.publish(T, A, 1);
-    expect(registry.keptVersions(T, A)).toEqual([]);
+    registry.published.publish(T, A, 1);
+    expect(registry.published.kept(T, A)).toEqual([]);
     for (let n = 1; n < 12; n++) live(registry, ordinary(n));
-    for (let time = 2; time < 14; time++) registry.publish(T, A, time);
-    expect(registry.keptVersions(T, A).map(({ version }) => version)).toEqual([6, 7, 8, 9, 10, 11, 12, 13]);
+    for (let time = 2; time < 14; time++) registry.published.publish(T, A, time);
+    expect(registry.published.kept(T, A).map(({ version }) => version)).toEqual([6, 7, 8, 9, 10, 11, 12, 13]);
     expect(registry.stats()).toMatchObject({ versionsKept: 8, versionsDropped: 4 });
   });
 
   it('are bounded in bytes over all agents, oldest first, over a restart too', () => {
     const baseline = new AgentBaseline(AGENT_CAPS);
-    const keep = (kept: KeptVersions, agentId: string) => kept.keep({ tenant: T, agentId }, baseline, { time: 1 });
+    const keep = (kept: KeptVersions, agentId: string) =>
+      kept.keep({ tenant: T, agentId }, { baseline: baseline.toPlain() }, { version: 0, sessionCount: 0, time: 1 });
     const store = memoryStore();
     const one = new KeptVersions(store.load);
     keep(one, 'a');
@@ -160,7 +161,7 @@ describe('kept versions', () => {
     keep(again, 'd');
     expect(['a', 'b', 'c', 'd'].map((agentId) => again.of(T, agentId).length)).toEqual([0, 1, 1, 1]);
     expect(again.find({ tenant: T, agentId: 'a', version: 0 })).toBeUndefined();
-    expect(again.find({ tenant: T, agentId: 'b', version: 0 })).toMatchObject({ sessions: 0 });
+    expect(again.find({ tenant: T, agentId: 'b', version: 0 })).toMatchObject({ baseline: { sessions: 0 } });
     again.forgetAgent(T, 'b');
     expect([again.size, again.dropped, again.find({ tenant: T, agentId: 'b', version: 0 })]).toEqual([2, 2, undefined]);
   });
