@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { ConfigError } from '../config.js';
-import { ApprovalWaiter } from '../gateway/approval-waiter.js';
 import { createGatewayClient, type GatewayEvent } from '../gateway/client.js';
 import { McpGateway } from '../gateway/mcp/gateway.js';
 import { McpHttpServer } from '../gateway/mcp/http-server.js';
@@ -48,23 +47,9 @@ export const gateway: CliCommand = {
       posture: Object.fromEntries(Object.entries(settings.observer.posture)),
       onEvent: report,
     });
-    const { deadlineMs } = settings.observer;
-    const approvals = new ApprovalWaiter({
-      address: {
-        url: settings.observer.url.replace(/\/$/, ''),
-        key: observerKey(settings.observer, context.env),
-        fetch,
-      },
-      kit,
-      clock: systemClock,
-      elapsedMs: () => performance.now(),
-      backoff: { baseMs: APPROVAL_RETRY_MS, maxMs: deadlineMs, random: Math.random },
-      requestMs: deadlineMs,
-    });
     const mcp = new McpGateway({
       settings,
       kit,
-      approvals,
       library: libraryOf(settings),
       servers: openTransports(settings, context.env),
       version: packageVersion(),
@@ -84,9 +69,6 @@ export const gateway: CliCommand = {
     return 0;
   },
 };
-
-/** First pause before an observer that did not answer is asked about an approval again, ms. */
-const APPROVAL_RETRY_MS = 250;
 
 interface Serving {
   mcp: McpGateway;

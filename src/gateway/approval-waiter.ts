@@ -1,15 +1,16 @@
 import type { Clock } from '../lib/clock.js';
 import { backoffMs, pause, type Backoff } from './backoff.js';
-import { bodyChunks } from './body-chunks.js';
 import { withDeadline } from './deadline.js';
-import { readCheckAnswer } from './messages.js';
-import { postJson, type ObserverAddress } from './observer-http.js';
-import type { CallAttempt, GatewayClient, GatewayDecision } from './port.js';
+import { isRecord, parseJson } from './json.js';
+import { getJson, type ObserverAddress } from './observer-http.js';
+import type { ApprovalOutcome, ApprovalRequest, CallAttempt, GatewayDecision } from './port.js';
 
 export interface ApprovalWaiterOptions {
   address: ObserverAddress;
-  /** Knows the restrictions in force here. */
-  kit: Pick<GatewayClient, 'restrictionOn'>;
+  /** Asks the observer about a call; never throws. */
+  ask: (attempt: CallAttempt, reason: string | undefined) => Promise<GatewayDecision>;
+  /** A restriction in force here that forbids the call. */
+  forbidden: (attempt: CallAttempt) => GatewayDecision | undefined;
   clock: Clock;
   /** Monotonic, ms. */
   elapsedMs: () => number;
@@ -17,26 +18,6 @@ export interface ApprovalWaiterOptions {
   /** Longest wait for an answer beyond what was asked for, ms. */
   requestMs: number;
 }
-
-/** How a gateway waits for a person. */
-export interface ApprovalRequest {
-  /** Why the gateway's own rules want a person to agree; without it only what the observer holds is waited for. */
-  ask?: string;
-  /** How long to wait, ms. */
-  withinMs: number;
-  /** Whoever made the call gave up. */
-  signal?: AbortSignal;
-}
-
-/**
- * What came of waiting. `approved` without an id: the observer holds the call no more. `denied`: a restriction or the
- * observer forbids it by now. `undecided`: nobody decided in time; the call stays in the queue for when it is tried again.
- */
-export type ApprovalOutcome =
-  | { outcome: 'approved'; reason: string; approvalId?: string }
-  | { outcome: 'rejected'; by: string; reason: string; holdId: string }
-  | { outcome: 'denied'; decision: GatewayDecision }
-  | { outcome: 'undecided'; holdId?: string };
 
 /** One question for a person's decision, ms: so long it takes to notice that the session was revoked meanwhile. */
 const LOOK_MS = 5_000;
@@ -78,19 +59,19 @@ export class ApprovalWaiter {
     attempt: CallAttempt,
     { ask, end, signal }: { ask: string | undefined; end: number; signal: AbortSignal },
   ): Promise<ApprovalOutcome> {
-    const { elapsedMs, clock, backoff } = this.#options;
+    const { elapsedMs, clock, backoff, forbidden } = this.#options;
     let outcome: ApprovalOutcome = { outcome: 'undecided' };
     for (let n = 1, failures = 0; !signal.aborted; n++) {
       // A question of its own each time: one that was lost may not be mistaken for one that was answered.
       const question = { ...attempt, id: `${attempt.callId}-ask-${n}`, time: clock.now() };
-      const decision = await this.#ask(question, { ask, signal });
-      const settled = settledBy(decision, { ask, forbidden: this.#forbidden(attempt) });
+      const decision = await this.#options.ask(question, ask);
+      const settled = settledBy(decision, { ask, forbidden: forbidden(attempt) });
       if (settled !== undefined) return settled;
-      const holdId = decision?.holdId;
+      const { holdId } = decision;
       if (holdId !== undefined) {
         outcome = { outcome: 'undecided', holdId };
         const hold = await this.#decisionOf(holdId, { attempt, end, signal });
-        if (hold === 'over') return forbiddenOr(this.#forbidden(attempt), outcome);
+        if (hold === 'over') return forbiddenOr(forbidden(attempt), outcome);
         if (hold?.state === 'rejected') return { outcome: 'rejected', by: hold.by, reason: hold.reason, holdId };
         if (hold?.state === 'lapsed') return outcome;
         failures = hold === undefined ? failures : 0;
@@ -103,42 +84,21 @@ export class ApprovalWaiter {
     return outcome;
   }
 
-  #forbidden({ agentId, sessionId, tool, effect }: CallAttempt): GatewayDecision | undefined {
-    const restricted = this.#options.kit.restrictionOn(agentId, sessionId, tool, effect);
-    return restricted?.decision === 'deny' ? restricted : undefined;
-  }
-
-  /** What the observer says; undefined where it does not answer. */
-  async #ask(
-    attempt: CallAttempt,
-    { ask, signal }: { ask: string | undefined; signal: AbortSignal },
-  ): Promise<GatewayDecision | undefined> {
-    const { address, requestMs } = this.#options;
-    const body = JSON.stringify({ ...attempt, ask });
-    try {
-      const post = (inner: AbortSignal) => postJson(address, '/v1/check', body, inner);
-      const { status, text } = await withDeadline(requestMs, signal, post);
-      const answer = status === 200 ? readCheckAnswer(JSON.parse(text)) : undefined;
-      return answer === undefined ? undefined : { ...answer, source: 'observer' };
-    } catch {
-      return undefined;
-    }
-  }
-
   /** What became of a held call. `over`: there is no more waiting; undefined: the observer cannot be asked now. */
   async #decisionOf(
     holdId: string,
     { attempt, end, signal }: { attempt: CallAttempt; end: number; signal: AbortSignal },
   ): Promise<Decided | 'over' | undefined> {
-    const { address, elapsedMs, requestMs, backoff } = this.#options;
+    const { address, elapsedMs, requestMs, forbidden, backoff } = this.#options;
     for (;;) {
       const waitMs = Math.floor(Math.min(LOOK_MS, end - elapsedMs()));
-      if (waitMs <= 0 || signal.aborted || this.#forbidden(attempt) !== undefined) return 'over';
+      if (waitMs <= 0 || signal.aborted || forbidden(attempt) !== undefined) return 'over';
       try {
         const path = `/v1/holds/${encodeURIComponent(holdId)}?waitMs=${waitMs}`;
-        const look = (inner: AbortSignal) => getHold(address, path, inner);
+        const ask = (inner: AbortSignal) => getJson(address, path, inner);
         const before = elapsedMs();
-        const hold = await withDeadline(waitMs + requestMs, signal, look);
+        const { status, text } = await withDeadline(waitMs + requestMs, signal, ask);
+        const hold = status === 200 ? readHold(parseJson(text)) : undefined;
         if (hold?.state !== 'waiting') return hold;
         // Something on the way that does not let answers wait must not make us ask without end.
         if (elapsedMs() - before < waitMs / 2) await pause(backoff.baseMs, signal);
@@ -157,11 +117,11 @@ interface Decided {
 
 /** What the answer to a question settles; undefined where a person must still decide, or there was no answer. */
 function settledBy(
-  decision: GatewayDecision | undefined,
+  decision: GatewayDecision,
   { ask, forbidden }: { ask: string | undefined; forbidden: GatewayDecision | undefined },
 ): ApprovalOutcome | undefined {
   if (forbidden !== undefined) return { outcome: 'denied', decision: forbidden };
-  if (decision === undefined) return undefined;
+  if (decision.source !== 'observer') return undefined;
   const { approvalId, reason } = decision;
   if (decision.decision === 'deny') return { outcome: 'denied', decision };
   if (decision.decision === 'hold') return undefined;
@@ -174,27 +134,12 @@ function forbiddenOr(forbidden: GatewayDecision | undefined, outcome: ApprovalOu
   return forbidden === undefined ? outcome : { outcome: 'denied', decision: forbidden };
 }
 
-const MAX_HOLD_BYTES = 64 * 1024;
-
-/** Reads a held call. @returns undefined where it cannot be read @throws whatever `fetch` throws */
-async function getHold(address: ObserverAddress, path: string, signal: AbortSignal): Promise<Decided | undefined> {
-  const headers = { authorization: `Bearer ${address.key}` };
-  const response = await address.fetch(address.url + path, { headers, signal, redirect: 'error' });
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of bodyChunks(response, signal)) {
-    bytes += chunk.byteLength;
-    if (bytes > MAX_HOLD_BYTES) return undefined;
-    chunks.push(chunk);
-  }
-  return response.status === 200 ? readHold(JSON.parse(Buffer.concat(chunks).toString())) : undefined;
-}
-
 function readHold(value: unknown): Decided | undefined {
-  if (typeof value !== 'object' || value === null || !('state' in value) || typeof value.state !== 'string') {
-    return undefined;
-  }
-  const by = 'decidedBy' in value && typeof value.decidedBy === 'string' ? value.decidedBy : '';
-  const reason = 'decisionReason' in value && typeof value.decisionReason === 'string' ? value.decisionReason : '';
-  return { state: value.state, by, reason };
+  if (!isRecord(value) || typeof value['state'] !== 'string') return undefined;
+  const { state, decidedBy, decisionReason } = value;
+  return {
+    state,
+    by: typeof decidedBy === 'string' ? decidedBy : '',
+    reason: typeof decisionReason === 'string' ? decisionReason : '',
+  };
 }

@@ -3,6 +3,7 @@ import { DEFAULT_ISSUER } from '../model/signed-message.js';
 import type { Effect } from '../model/observation.js';
 import type { WireObservation } from '../model/wire.js';
 import { Acknowledger } from './acknowledger.js';
+import { ApprovalWaiter } from './approval-waiter.js';
 import { AuditSender } from './audit-sender.js';
 import { LIMITS, type GatewayClientOptions } from './client-options.js';
 import { CommandIntake } from './command-intake.js';
@@ -12,6 +13,8 @@ import { MessageVerifier } from './message-verifier.js';
 import { ObserverAsker } from './observer-asker.js';
 import type { ObserverAddress } from './observer-http.js';
 import type {
+  ApprovalOutcome,
+  ApprovalRequest,
   CallAttempt,
   GatewayClient,
   GatewayCounters,
@@ -54,6 +57,7 @@ class Client implements GatewayClient {
   readonly #watch: SilenceWatch;
   readonly #postures: Postures;
   readonly #asker: ObserverAsker;
+  readonly #approvals: ApprovalWaiter;
   readonly #intake: CommandIntake;
   readonly #file: RestrictionFile | undefined;
   readonly #stream: EventStream;
@@ -84,6 +88,13 @@ class Client implements GatewayClient {
     this.#cache = new RestrictionCache({ capacity: limits.restrictions, clock });
     this.#postures = new Postures(options.posture, options.tierPosture);
     this.#asker = new ObserverAsker({ ...shared, deadlineMs: options.deadlineMs ?? 250, postures: this.#postures });
+    this.#approvals = new ApprovalWaiter({
+      ...shared,
+      ask: (attempt, reason) => this.#asker.ask(attempt, reason),
+      forbidden: (attempt) => this.#forbidden(attempt),
+      clock,
+      elapsedMs,
+    });
     this.#watch = new SilenceWatch({ silentAfterMs: options.silentAfterMs ?? 60_000, elapsedMs, report });
     this.#acknowledger = new Acknowledger({ ...shared, capacity: limits.restrictions });
     this.#audit = new AuditSender({
@@ -155,6 +166,10 @@ class Client implements GatewayClient {
     return isStricter ? (overtaking ?? decision) : decision;
   }
 
+  awaitApproval(attempt: CallAttempt, request: ApprovalRequest): Promise<ApprovalOutcome> {
+    return this.#approvals.wait(attempt, request);
+  }
+
   subscribe(): Promise<boolean> {
     this.#watch.start(!this.#intake.isKeptStateUsable);
     this.#stream.start();
@@ -195,9 +210,15 @@ class Client implements GatewayClient {
   async close(withinMs = 2_000): Promise<void> {
     this.#resolveSynchronised(false);
     this.#watch.close();
+    this.#approvals.close();
     await Promise.all([this.#stream.close(), this.#audit.close(withinMs)]);
     await this.#file?.close();
     await this.#acknowledger.close();
+  }
+
+  #forbidden({ agentId, sessionId, tool, effect }: CallAttempt): GatewayDecision | undefined {
+    const restricted = this.restrictionOn(agentId, sessionId, tool, effect);
+    return restricted?.decision === 'deny' ? restricted : undefined;
   }
 
   #report(event: GatewayEvent): void {

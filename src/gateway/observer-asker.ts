@@ -25,14 +25,15 @@ export class ObserverAsker {
     this.#options = options;
   }
 
-  /** Never throws. */
-  async ask(attempt: CallAttempt): Promise<GatewayDecision> {
+  /** Never throws. @param reason why the gateway's own rules want a person to agree */
+  async ask(attempt: CallAttempt, reason?: string): Promise<GatewayDecision> {
     const { address, deadlineMs, postures, report } = this.#options;
     this.counts.asked++;
     let cause = '';
     let timedOut = false;
     try {
-      const body = JSON.stringify({ ...attempt, deadlineMs: Math.max(1, Math.floor(deadlineMs * ANSWER_SHARE)) });
+      const answerMs = Math.max(1, Math.floor(deadlineMs * ANSWER_SHARE));
+      const body = JSON.stringify({ ...attempt, ask: reason, deadlineMs: answerMs });
       const { status, text } = await withDeadline(deadlineMs, undefined, (signal) =>
         postJson(address, '/v1/check', body, signal),
       );

@@ -39,6 +39,12 @@ export async function postJson(
   return reply(response, signal);
 }
 
+/** Reads a (bounded) reply, under the gateway's key. */
+export async function getJson(address: ObserverAddress, path: string, signal: AbortSignal): Promise<ObserverReply> {
+  const headers = { authorization: `Bearer ${address.key}` };
+  return reply(await address.fetch(address.url + path, { headers, signal, redirect: 'error' }), signal);
+}
+
 /** Reads a (bounded) public text, without the key. Redirects are errors: nobody else may answer in its place. */
 export async function getText(
   address: Pick<ObserverAddress, 'url' | 'fetch'>,

@@ -112,6 +112,26 @@ export interface GatewayCounters {
   hookErrors: number;
 }
 
+/** How a gateway waits for a person. */
+export interface ApprovalRequest {
+  /** Why the gateway's own rules want a person to agree; without it only what the observer holds is waited for. */
+  ask?: string;
+  /** How long to wait, ms. */
+  withinMs: number;
+  /** Whoever made the call gave up. */
+  signal?: AbortSignal;
+}
+
+/**
+ * What came of waiting. `approved` without an id: the observer holds the call no more. `denied`: a restriction or the
+ * observer forbids it by now. `undecided`: nobody decided in time; the call stays in the queue for when it is tried again.
+ */
+export type ApprovalOutcome =
+  | { outcome: 'approved'; reason: string; approvalId?: string }
+  | { outcome: 'rejected'; by: string; reason: string; holdId: string }
+  | { outcome: 'denied'; decision: GatewayDecision }
+  | { outcome: 'undecided'; holdId?: string };
+
 /** The kit that a gateway holds: ask, enforce, confirm, report. */
 export interface GatewayClient {
   /**
@@ -135,6 +155,8 @@ export interface GatewayClient {
   ): GatewayDecision | undefined;
   /** What to do with the call. Never throws: without an answer the posture decides. */
   check(attempt: CallAttempt): Promise<GatewayDecision>;
+  /** Waits until a person has decided about a call. Never throws. */
+  awaitApproval(attempt: CallAttempt, request: ApprovalRequest): Promise<ApprovalOutcome>;
   /** Follows the observer's commands from now on. Resolves true when the full state is in force, false on close. */
   subscribe(): Promise<boolean>;
   /** Hands over audit records. They are sent in order, at least once, in the background. */

@@ -7,7 +7,6 @@ import {
   type CallToolRequest,
   type CallToolResult,
 } from '@modelcontextprotocol/sdk/types.js';
-import { ApprovalWaiter } from '../../src/gateway/approval-waiter.js';
 import { createGatewayClient, type GatewayClient, type GatewayClientOptions } from '../../src/gateway/client.js';
 import { McpGateway, type McpGatewayOptions } from '../../src/gateway/mcp/gateway.js';
 import type { McpGatewayEvent } from '../../src/gateway/mcp/port.js';
@@ -115,19 +114,10 @@ export async function mcpWorld(
     limits: { retryBaseMs: 5, retryMaxMs: 20 },
     ...kitOptions,
   });
-  const approvals = new ApprovalWaiter({
-    address: { url: observer.url, key: 'gateway-key', fetch },
-    kit,
-    clock: systemClock,
-    elapsedMs: () => performance.now(),
-    backoff: { baseMs: 5, maxMs: 20, random: () => 0.5 },
-    requestMs: 5_000,
-  });
   let ids = 0;
   const gateway = new McpGateway({
     settings: parsed,
     kit,
-    approvals,
     servers: new Map(Object.entries(servers).map(([name, { open }]) => [name, open])),
     version: '1.0.0',
     acceptChanges: false,

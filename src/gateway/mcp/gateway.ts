@@ -1,6 +1,5 @@
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import type { Clock } from '../../lib/clock.js';
-import type { ApprovalWaiter } from '../approval-waiter.js';
 import type { GatewayClient } from '../port.js';
 import { Calls } from './calls.js';
 import { Catalog } from './catalog.js';
@@ -16,8 +15,6 @@ import { Upstream } from './upstream.js';
 export interface McpGatewayOptions {
   settings: McpSettings;
   kit: GatewayClient;
-  /** Waits for people. */
-  approvals: ApprovalWaiter;
   /** What the reference library says; without one nothing. */
   library?: LibraryLook;
   /** How the servers are reached, by name, in the order of the configuration. */
@@ -59,7 +56,7 @@ export class McpGateway {
   /** @throws Error where the remembered definitions cannot be read */
   constructor(options: McpGatewayOptions) {
     this.#options = options;
-    const { settings, kit, approvals, report, clock, elapsedMs, random, version } = options;
+    const { settings, kit, report, clock, elapsedMs, random, version } = options;
     const { timeouts, limits, rules } = settings;
     this.#catalog = new Catalog({ toolNameChars: limits.toolNameChars, report });
     this.#definitions = new DefinitionBook({ stateDir: settings.stateDir, changed: settings.changedTools, report });
@@ -69,7 +66,7 @@ export class McpGateway {
     );
     this.#calls = new Calls({
       kit,
-      guard: new Guard({ kit, approvals, approvalMs: timeouts.approvalMs }),
+      guard: new Guard({ kit, approvalMs: timeouts.approvalMs }),
       rules: this.#rules,
       definitions: this.#definitions,
       library: options.library ?? (() => ({})),
@@ -140,7 +137,6 @@ export class McpGateway {
   async close(): Promise<void> {
     await Promise.all([...this.#sessions].map((session) => session.close()));
     await Promise.all(this.#upstreams.map((upstream) => upstream.close()));
-    this.#options.approvals.close();
     await this.#options.kit.close();
   }
 

@@ -1,4 +1,3 @@
-import type { ApprovalWaiter } from '../approval-waiter.js';
 import type { CallAttempt, GatewayClient, GatewayDecision } from '../port.js';
 import type { RefusedBy } from './port.js';
 import type { Refusal } from './refusal.js';
@@ -27,8 +26,7 @@ export interface GuardedCall {
 }
 
 export interface GuardOptions {
-  kit: Pick<GatewayClient, 'check' | 'restrictionOn'>;
-  approvals: Pick<ApprovalWaiter, 'wait'>;
+  kit: Pick<GatewayClient, 'check' | 'localDecision' | 'awaitApproval'>;
   /** How long a person has, ms. */
   approvalMs: number;
 }
@@ -62,9 +60,8 @@ export class Guard {
     }
     if (finding.decision === 'ask') {
       // The question for a person is the question for the observer, too.
-      const { agentId, sessionId, effect } = attempt;
-      const restricted = this.#options.kit.restrictionOn(agentId, sessionId, tool, effect);
-      if (restricted?.decision === 'deny') return refusedBy(restricted);
+      const local = this.#options.kit.localDecision(attempt);
+      if (local?.decision === 'deny') return refusedBy(local);
       const reason = finding.reason ?? `${tool} needs the approval of a person here`;
       return this.#ask({ attempt, reason, ruleId: finding.ruleId, ask: reason }, hooks);
     }
@@ -82,11 +79,11 @@ export class Guard {
   }
 
   async #ask(held: HeldCall, { signal, waiting }: GuardHooks): Promise<Verdict> {
-    const { approvalMs: withinMs, approvals } = this.#options;
+    const { approvalMs: withinMs, kit } = this.#options;
     const { attempt, reason, ruleId, incidentId, ask } = held;
     const done = waiting(reason);
     const request = { withinMs, signal, ...(ask === undefined ? {} : { ask }) };
-    const outcome = await approvals.wait(attempt, request).finally(done);
+    const outcome = await kit.awaitApproval(attempt, request).finally(done);
     const audit = { rawDecision: 'hold', ...(ruleId === undefined ? {} : { ruleId }) };
     const facts = incidentId === undefined ? {} : { incidentId };
     switch (outcome.outcome) {

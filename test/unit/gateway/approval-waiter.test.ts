@@ -1,7 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { ApprovalWaiter } from '../../../src/gateway/approval-waiter.js';
 import type { GatewayClient } from '../../../src/gateway/client.js';
-import { systemClock } from '../../../src/lib/clock.js';
 import type { CheckAnswer } from '../../../src/model/wire.js';
 import { eventually } from '../../support/eventually.js';
 import { FakeObserver, sse, type FakeObserverOptions } from '../../support/fake-observer.js';
@@ -13,9 +11,7 @@ const APPROVED: Partial<CheckAnswer> = { decision: 'allow', reason: 'approved by
 describe('waiting for a person', () => {
   let observer: FakeObserver;
   let kit: GatewayClient;
-  let approvals: ApprovalWaiter;
   afterEach(async () => {
-    approvals.close();
     await kit.close(0);
     await observer.stop();
   });
@@ -23,14 +19,6 @@ describe('waiting for a person', () => {
   async function start(options: FakeObserverOptions): Promise<void> {
     observer = await new FakeObserver(options).start();
     ({ kit } = kitFor(observer.url));
-    approvals = new ApprovalWaiter({
-      address: { url: observer.url, key: 'gateway-key', fetch },
-      kit,
-      clock: systemClock,
-      elapsedMs: () => performance.now(),
-      backoff: { baseMs: 5, maxMs: 20, random: () => 0.5 },
-      requestMs: 5_000,
-    });
   }
 
   it('puts the call into the queue, waits there, and takes the approval up', async () => {
@@ -39,7 +27,7 @@ describe('waiting for a person', () => {
       decide: () => (looks < 2 ? HELD : APPROVED),
       hold: async () => ({ state: ++looks < 2 ? 'waiting' : 'approved' }),
     });
-    const outcome = await approvals.wait(attempt, { ask: 'money goes out', withinMs: 5_000 });
+    const outcome = await kit.awaitApproval(attempt, { ask: 'money goes out', withinMs: 5_000 });
     expect(outcome).toEqual({ outcome: 'approved', reason: 'approved by ann: go', approvalId: 'hold_1' });
     expect(observer.checks.map(({ id, ask, callId }) => [id, ask, callId])).toEqual([
       ['c1-ask-1', 'money goes out', 'c1'],
@@ -56,29 +44,29 @@ describe('waiting for a person', () => {
     ['nobody decided', { state: 'lapsed', decidedBy: 'policy' }, { outcome: 'undecided', holdId: 'hold_1' }],
   ])('says so when %s', async (_, hold, outcome) => {
     await start({ decide: () => HELD, hold: async () => hold });
-    expect(await approvals.wait(attempt, { withinMs: 5_000 })).toEqual(outcome);
+    expect(await kit.awaitApproval(attempt, { withinMs: 5_000 })).toEqual(outcome);
   });
 
   it('ends with the time that was given, however the observer answers', async () => {
     await start({ decide: () => HELD, hold: async () => ({ state: 'waiting' }) });
-    expect(await approvals.wait(attempt, { withinMs: 60 })).toEqual({ outcome: 'undecided', holdId: 'hold_1' });
+    expect(await kit.awaitApproval(attempt, { withinMs: 60 })).toEqual({ outcome: 'undecided', holdId: 'hold_1' });
     expect(observer.holdsAskedFor.length).toBeLessThan(20);
   });
 
   it('asks again when the observer is away for a moment, and gives up in time when it stays away', async () => {
     await start({ decide: () => APPROVED });
     observer.faults.check.push('reset', { status: 503 });
-    expect(await approvals.wait(attempt, { ask: 'r', withinMs: 5_000 })).toMatchObject({ outcome: 'approved' });
+    expect(await kit.awaitApproval(attempt, { ask: 'r', withinMs: 5_000 })).toMatchObject({ outcome: 'approved' });
     expect(observer.checks).toHaveLength(1);
     observer.faults.check.push(...Array.from({ length: 100 }, () => 'reset' as const));
-    expect(await approvals.wait(attempt, { ask: 'r', withinMs: 60 })).toEqual({ outcome: 'undecided' });
+    expect(await kit.awaitApproval(attempt, { ask: 'r', withinMs: 60 })).toEqual({ outcome: 'undecided' });
   });
 
   it('takes a mere allow for consent only where the observer alone had held the call', async () => {
     await start({ decide: () => ({ decision: 'allow', reason: 'nothing unusual' }) });
     const request = { withinMs: 60 };
-    expect(await approvals.wait(attempt, request)).toEqual({ outcome: 'approved', reason: 'nothing unusual' });
-    expect(await approvals.wait(attempt, { ...request, ask: 'r' })).toEqual({ outcome: 'undecided' });
+    expect(await kit.awaitApproval(attempt, request)).toEqual({ outcome: 'approved', reason: 'nothing unusual' });
+    expect(await kit.awaitApproval(attempt, { ...request, ask: 'r' })).toEqual({ outcome: 'undecided' });
   });
 
   it('stops waiting when the session is revoked meanwhile, though a person agrees', async () => {
@@ -94,7 +82,7 @@ describe('waiting for a person', () => {
       },
     });
     await kit.subscribe();
-    const waiting = approvals.wait(attempt, { withinMs: 5_000 });
+    const waiting = kit.awaitApproval(attempt, { withinMs: 5_000 });
     await eventually('it waits', () => observer.holdsAskedFor.length === 1);
     observer.write(sse('restriction', revoked(1, 's1'), 1));
     await eventually('it is revoked', () => kit.restrictionOn('a', 's1', 'pay') !== undefined);
@@ -102,15 +90,15 @@ describe('waiting for a person', () => {
     expect(await waiting).toMatchObject({ outcome: 'denied', decision: { source: 'memory', commandId: 'cmd-s1' } });
   });
 
-  it('leaves nobody waiting when the client gives up, or the gateway closes', async () => {
+  it('leaves nobody waiting when the client gives up, or the kit closes', async () => {
     await start({ decide: () => HELD, hold: () => new Promise(() => {}) });
     const cancel = new AbortController();
-    const given = approvals.wait(attempt, { withinMs: 60_000, signal: cancel.signal });
-    const closed = approvals.wait({ ...attempt, callId: 'c2' }, { withinMs: 60_000 });
+    const given = kit.awaitApproval(attempt, { withinMs: 60_000, signal: cancel.signal });
+    const closed = kit.awaitApproval({ ...attempt, callId: 'c2' }, { withinMs: 60_000 });
     await eventually('both wait', () => observer.holdsAskedFor.length === 2);
     cancel.abort();
     expect(await given).toEqual({ outcome: 'undecided', holdId: 'hold_1' });
-    approvals.close();
+    await kit.close(0);
     expect(await closed).toEqual({ outcome: 'undecided', holdId: 'hold_1' });
   });
 });
