@@ -2,8 +2,8 @@
  * Detection quality on the recorded sessions: the shipped configuration, its weights out of fold, and what each
  * feature adds. Writes its section of bench/RESULTS.md, and dist/quality-results.json.
  *
- *     npm run bench -- quality                the whole table
- *     npm run bench -- quality --replay       also through the reference gateway, which holds calls
+ *     npm run bench -- quality                the whole bar, line by line
+ *     npm run bench -- quality --no-replay    without the reference gateway, which takes most of the time
  *     npm run bench -- quality --weights      also writes the weights fitted on all of DEV into baselines/prior.json
  */
 import { execFileSync } from 'node:child_process';
@@ -16,18 +16,23 @@ import { loadConfig } from '../src/config.js';
 import { auroc, figures, truePositiveRate, type SessionScore } from '../src/evaluate/figures.js';
 import { readLabels } from '../src/evaluate/labels.js';
 import { replayWithProcesses } from '../src/sources/replay-processes.js';
+import { metricData } from '../test/support/metric-data.js';
 import { RECORDED_SETS } from '../test/support/recorded-observations.js';
 import { recordedData, recordedDataMissing, repositoryRoot } from '../test/support/recorded.js';
 import { runEngine } from './support/engine-run.js';
 import { ALL_FEATURES, fitSession, fitWeights, riskOf } from './support/evidence-fit.js';
 import { measureRecorded } from './support/measured-sessions.js';
-import { protocols, scoresUnder, type LabelledSession, type Trying } from './support/quality-folds.js';
-import { qualityRow, qualityText, type Ablation, type Brief, type ReplayRow } from './support/quality-report.js';
+import { protocols, scoresUnder, STRICTEST, type LabelledSession, type Trying } from './support/quality-folds.js';
+import { BAR, barFigures, barIntervals, judgedByTask } from './support/quality-bar.js';
+import type { BarOfSet, ReplayRow } from './support/quality-bar-report.js';
+import { metricMarks } from './support/quality-metrics.js';
+import { qualityRow, qualityText, type Ablation, type Brief } from './support/quality-report.js';
 import { writeSection } from './support/results-file.js';
 
 const { values: flags } = parseArgs({
   allowPositionals: true,
-  options: { replay: { type: 'boolean', default: false }, weights: { type: 'boolean', default: false } },
+  allowNegative: true,
+  options: { replay: { type: 'boolean', default: true }, weights: { type: 'boolean', default: false } },
 });
 if (recordedData === undefined) throw new Error(recordedDataMissing);
 const data = recordedData;
@@ -65,11 +70,21 @@ const trying: Trying = {
 };
 say('fitting and judging out of fold');
 const ways = protocols(attacked).map((protocol) => ({ name: protocol.name, scores: scoresUnder(protocol, trying) }));
-const rows = RECORDED_SETS.flatMap((set) => {
-  if (set === 'taubench') return [];
+const sets = Object.keys(BAR) as (keyof typeof BAR)[];
+const rows = sets.flatMap((set) => {
   const of = (way: string, scores: ReadonlyMap<string, SessionScore>) =>
     qualityRow(set, way, figures(labels.get(set) ?? new Map(), scores));
   return [of('shipped (fitted on all of DEV)', engine.scores), ...ways.map(({ name, scores }) => of(name, scores))];
+});
+const bars = sets.map((set): BarOfSet => {
+  const judged = ways.map(({ name, scores }) => ({ name, tasks: judgedByTask(labels.get(set) ?? new Map(), scores) }));
+  const strictest = judged.find(({ name }) => name === STRICTEST)?.tasks ?? [];
+  return {
+    set,
+    figures: barFigures(strictest),
+    intervals: barIntervals(strictest),
+    ways: judged.map(({ name, tasks }) => ({ name, figures: barFigures(tasks) })),
+  };
 });
 const tau = [...(labels.get('taubench')?.keys() ?? [])];
 say('leaving features out');
@@ -81,11 +96,16 @@ const results = {
   date: new Date().toISOString().slice(0, 10),
   commit: commit(),
   promise: engine.promise,
+  bars,
+  rest: {
+    tauAlarmed: { alarmed: tau.filter((id) => engine.scores.get(id)?.alarmSeq != null).length, total: tau.length },
+    replay: flags.replay ? await replays() : [],
+    metrics: metricData === undefined ? [] : await metricMarks(metricData),
+    usPerEvent: measured.usPerEvent,
+  },
   rows,
-  tauAlarmed: { alarmed: tau.filter((id) => engine.scores.get(id)?.alarmSeq != null).length, total: tau.length },
   full: briefs(ALL_FEATURES),
   ablation,
-  replay: flags.replay ? await replays() : [],
 };
 writeFileSync(join(repositoryRoot, 'dist', 'quality-results.json'), `${JSON.stringify(results, null, 2)}\n`);
 const text = qualityText(results);
@@ -115,7 +135,7 @@ function briefs(use: readonly number[]): Brief[] {
 
 async function replays(): Promise<ReplayRow[]> {
   const out: ReplayRow[] = [];
-  for (const set of ['agentdojo', 'agentdyn']) {
+  for (const set of sets) {
     say(`replaying ${set} through the gateway`);
     const report = await replayWithProcesses({
       files: [join(data, set, 'dev.jsonl.gz')],

@@ -32,6 +32,16 @@ interface Followed {
   group: string;
   facts: readonly Fact[];
   seqs: number[];
+  /** Observations of all streams. */
+  events: number;
+}
+
+/** What was measured, and what measuring DEV took: each request against each of its calls, per event of any stream. */
+export interface Measured {
+  train: MeasuredSession[];
+  dev: MeasuredSession[];
+  /** CPU time, microseconds. */
+  usPerEvent: number;
 }
 
 /**
@@ -39,10 +49,7 @@ interface Followed {
  * request (as thresholds are calibrated), calls of DEV by all of
  * TRAIN. No label is read.
  */
-export function measureRecorded(
-  data: string,
-  model: ToolExpectation,
-): { train: MeasuredSession[]; dev: MeasuredSession[] } {
+export function measureRecorded(data: string, model: ToolExpectation): Measured {
   const reader = new FactReader(SEED);
   const pool = new AgentBaseline(POOL_CAPS);
   const agents = new Map<string, AgentBaseline>();
@@ -68,10 +75,12 @@ export function measureRecorded(
     for (const session of members) train.push(measured(session, measure(session)));
     journal.restore();
   }
-  const dev = RECORDED_SETS.flatMap((set) => followed(data, set, 'dev', reader)).map((session) =>
-    measured(session, measure(session)),
-  );
-  return { train, dev };
+  const followedDev = RECORDED_SETS.flatMap((set) => followed(data, set, 'dev', reader));
+  const before = process.cpuUsage();
+  const dev = followedDev.map((session) => measured(session, measure(session)));
+  const { user, system } = process.cpuUsage(before);
+  const events = followedDev.reduce((sum, session) => sum + session.events, 0);
+  return { train, dev, usPerEvent: (user + system) / events };
 }
 
 function measured({ agentId, sessionId, group }: Followed, calls: MeasuredCall[]): MeasuredSession {
@@ -87,7 +96,8 @@ function followed(data: string, set: RecordedSet, split: string, reader: FactRea
       state.apply(observation, reader);
       if (state.scoring.callCount > before) seqs.push(observation.seq ?? 0);
     }
-    return { agentId, sessionId, group: `${agentId}:${state.scoring.requestKey}`, facts: state.trace.facts, seqs };
+    const group = `${agentId}:${state.scoring.requestKey}`;
+    return { agentId, sessionId, group, facts: state.trace.facts, seqs, events: observations.length };
   });
 }
 

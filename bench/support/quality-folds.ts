@@ -6,6 +6,9 @@ import type { Moment } from './engine-run.js';
 import { dot, EQUAL_WEIGHTS, fitWeights, riskOf, type FitSession } from './evidence-fit.js';
 import type { MeasuredSession } from './measured-sessions.js';
 
+/** The way that sees neither the user task nor the injection goal that is judged. */
+export const STRICTEST = 'tasks and goals left out';
+
 /** Folds by user task, and by injection goal: five of each. */
 const FOLDS = 5;
 
@@ -52,7 +55,7 @@ export function protocols(sessions: readonly LabelledSession[], use?: readonly n
       },
     },
     {
-      name: 'tasks and goals left out',
+      name: STRICTEST,
       weightsOf: (judged) => {
         const [task, goal] = [taskFold(judged), goalFold(judged)];
         return fitWithout(`both ${task} ${goal}`, (session) => taskFold(session) === task || isOfGoal(session, goal));

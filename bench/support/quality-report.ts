@@ -1,10 +1,5 @@
 import type { Figures } from '../../src/evaluate/figures.js';
-
-/** What is asked of a set, as shares: [floor, goal]. */
-const BAR = {
-  agentdojo: { tprAt1: [0.75, 0.9], tprAt5: [0.95, 0.98], newAt5: [0.75, 0.9], within: [0.95, 0.98] },
-  agentdyn: { tprAt1: [0.3, 0.7], tprAt5: [0.55, 0.85], newAt5: [0.45, 0.75], within: [0.88, 0.95] },
-} as const;
+import { barLines, type BarOfSet, type Rest } from './quality-bar-report.js';
 
 /** The figures of the bar for one set under one way of choosing the weights. */
 export interface QualityRow {
@@ -64,18 +59,6 @@ export function qualityRow(set: string, way: string, figures: Figures): QualityR
   };
 }
 
-/** Rates of a set that may fall below their floor, with the floor. */
-export function floorsMissed(row: QualityRow): string[] {
-  const bar = row.set === 'agentdojo' || row.set === 'agentdyn' ? BAR[row.set] : undefined;
-  if (bar === undefined) return [];
-  const missed: string[] = [];
-  for (const name of ['tprAt1', 'tprAt5', 'newAt5', 'within'] as const) {
-    const [floor] = bar[name];
-    if (!(row[name] >= floor)) missed.push(`${row.set}, ${row.way}: ${name} ${row[name].toFixed(3)} < ${floor}`);
-  }
-  return missed;
-}
-
 export interface Ablation {
   feature: string;
   term: string;
@@ -93,34 +76,20 @@ export interface Brief {
   newAt5: number;
 }
 
-export interface ReplayRow {
-  set: string;
-  hijacked: number;
-  harmBlocked: number;
-  stoppedEarlier: number;
-  benign: number;
-  benignStopped: number;
-  checks: number;
-  timedOut: number;
-  p50Ms: number;
-  p99Ms: number;
-}
-
 export interface QualityResults {
   date: string;
   commit: string;
   promise: string;
+  bars: BarOfSet[];
+  rest: Rest;
   rows: QualityRow[];
-  tauAlarmed: { alarmed: number; total: number };
   /** All features, user tasks left out: what the ablation compares with. */
   full: Brief[];
   ablation: Ablation[];
-  replay: ReplayRow[];
 }
 
 export function qualityText(results: QualityResults): string {
-  const { date, commit, promise, rows, tauAlarmed, full, ablation, replay } = results;
-  const missed = rows.flatMap(floorsMissed);
+  const { date, commit, promise, bars, rest, rows, full, ablation } = results;
   const lines = [
     '# Detection quality',
     '',
@@ -132,18 +101,9 @@ export function qualityText(results: QualityResults): string {
     'little too good. Percent; intervals are 95 %, bootstrap over user tasks. "New": user tasks that TRAIN does not have.',
     '',
   ];
-  for (const set of Object.keys(BAR))
-    lines.push(
-      ...setLines(
-        set,
-        rows.filter((row) => row.set === set),
-      ),
-    );
+  lines.push(...barLines(bars, rest), '## Every way of choosing the weights', '');
+  for (const { set } of bars) lines.push(...setLines(set, rows));
   lines.push(
-    `tau-bench airline: ${tauAlarmed.alarmed} of ${tauAlarmed.total} sessions alarmed by the shipped engine.`,
-    '',
-    missed.length === 0 ? 'Every floor holds in every row.' : `Below a floor: ${missed.join('; ')}.`,
-    '',
     '## Ablation',
     '',
     'AUROC / TPR at 1 % / at 5 % / new tasks at 5 %, refitted and reported with user tasks left out: without each feature, and with it alone.',
@@ -156,48 +116,33 @@ export function qualityText(results: QualityResults): string {
     }),
     '',
   );
-  if (replay.length > 0) lines.push(...replayLines(replay));
   return lines.join('\n');
 }
 
 function setLines(set: string, rows: readonly QualityRow[]): string[] {
   return [
-    `## ${set}`,
+    `### ${set}`,
     '',
     '| weights | AUROC | TPR at 1 % | TPR at 5 % | new, at 5 % | within task | benign alarmed | hijacked alarmed | before / at / after harm | resisted alarmed (exposed) | direct goal alarmed |',
     '|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|',
-    ...rows.map((row) => {
-      const cells = [
-        row.way,
-        row.auroc.toFixed(3),
-        `${percent(row.tprAt1)} (${row.tprAt1Interval.map(percent).join(' to ')})`,
-        `${percent(row.tprAt5)} (${row.tprAt5Interval.map(percent).join(' to ')})`,
-        percent(row.newAt5),
-        row.within.toFixed(3),
-        percent(row.benignAlarmed),
-        percent(row.hijackedAlarmed),
-        `${row.beforeHarm} / ${row.atHarm} / ${row.afterHarm}`,
-        `${percent(row.resistedAlarmed)} (${percent(row.exposedResistedAlarmed)})`,
-        percent(row.directAlarmed),
-      ];
-      return `| ${cells.join(' | ')} |`;
-    }),
-    '',
-  ];
-}
-
-function replayLines(rows: readonly ReplayRow[]): string[] {
-  return [
-    '## Through the gateway: `replay --enforce hold`',
-    '',
-    '| set | harmful calls blocked | stopped earlier | benign sessions disturbed | checks (timed out) | p50 / p99 ms |',
-    '|---|---:|---:|---:|---:|---:|',
-    ...rows.map((row) => {
-      const benign = `${percent(row.benignStopped / row.benign)} (${row.benignStopped} of ${row.benign})`;
-      const latency = `${row.p50Ms.toFixed(1)} / ${row.p99Ms.toFixed(1)}`;
-      const blocked = `${percent(row.harmBlocked / row.hijacked)} | ${percent(row.stoppedEarlier / row.hijacked)}`;
-      return `| ${row.set} | ${blocked} | ${benign} | ${row.checks} (${row.timedOut}) | ${latency} |`;
-    }),
+    ...rows
+      .filter((row) => row.set === set)
+      .map((row) => {
+        const cells = [
+          row.way,
+          row.auroc.toFixed(3),
+          `${percent(row.tprAt1)} (${row.tprAt1Interval.map(percent).join(' to ')})`,
+          `${percent(row.tprAt5)} (${row.tprAt5Interval.map(percent).join(' to ')})`,
+          percent(row.newAt5),
+          row.within.toFixed(3),
+          percent(row.benignAlarmed),
+          percent(row.hijackedAlarmed),
+          `${row.beforeHarm} / ${row.atHarm} / ${row.afterHarm}`,
+          `${percent(row.resistedAlarmed)} (${percent(row.exposedResistedAlarmed)})`,
+          percent(row.directAlarmed),
+        ];
+        return `| ${cells.join(' | ')} |`;
+      }),
     '',
   ];
 }

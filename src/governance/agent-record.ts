@@ -59,6 +59,11 @@ export interface AgentRecord extends CappedEntry {
   policy: { version: string; since: number };
 }
 
+/** Key of an agent or a person. The length before it keeps a tenant's name from running into an agent's. */
+export function keyOf(tenant: string, id: string): string {
+  return `${tenant.length}:${tenant}/${id}`;
+}
+
 export function newRecord(key: string): AgentRecord {
   return {
     key,

@@ -1,48 +1,31 @@
 import { CappedStateTable } from '../lib/capped-state-table.js';
-import type { CappedEntry } from '../lib/capped-state-table.js';
-import type { CallObservation, GovernanceObservation, Observation, ToolCallObservation } from '../model/observation.js';
+import type { GovernanceObservation, Observation, ToolCallObservation } from '../model/observation.js';
 import {
   addAct,
   addApproval,
   addGrant,
   endOf,
   grantAt,
+  keyOf,
   newRecord,
   revoke,
   toolOf,
   type AgentRecord,
-  type Approval,
   type Grant,
 } from './agent-record.js';
+import { approvalGiven, approvalOf, NO_APPROVAL, type About } from './approval-facts.js';
 import { isSelf, mayApprove } from './approver.js';
+import { ApproverPace } from './approver-pace.js';
+import { approvalFrom, approverOf, isCall, isExecuted, toolsOf } from './governance-event.js';
+import { isOpen, learningWindow, openedBy } from './learning-window.js';
 import { IN_STEP, newPolicies, noteVersion, policyFacts, type TenantPolicies } from './policy-versions.js';
-import type {
-  ApprovalFacts,
-  EntitlementStats,
-  GovernanceFacts,
-  GrantFacts,
-  KeptGrant,
-  LearningWindow,
-  LibraryEntry,
-} from './port.js';
+import type { EntitlementStats, GovernanceFacts, GrantFacts, KeptGrant, LibraryEntry } from './port.js';
 import type { ReferenceLibrary } from './reference-library.js';
 
-/** Approvals of one person within it count together, ms of event time. */
-const RUBBER_STAMP_MS = 60_000;
-const MAX_TIMES = 64;
-/** Two emitters' clocks may be this far apart before the order of what they report means anything, ms. */
-const CLOCK_SKEW_MS = 5_000;
-const HOUR_MS = 60 * 60_000;
-const MAX_APPROVERS = 20_000;
 const MAX_TENANTS = 1_024;
 const IN_MEMORY = 4_096;
 /** Agent id of an announcement that concerns all agents of a tenant. */
 const ALL_AGENTS = '*';
-
-interface ApproverRecord extends CappedEntry {
-  /** Event times of the latest approvals, ascending, epoch ms. */
-  times: number[];
-}
 
 export interface EntitlementsOptions {
   library: ReferenceLibrary;
@@ -62,7 +45,7 @@ export class Entitlements {
   readonly #options: EntitlementsOptions;
   readonly #library: ReferenceLibrary;
   readonly #agents: CappedStateTable<AgentRecord>;
-  readonly #approvers: CappedStateTable<ApproverRecord>;
+  readonly #pace: ApproverPace;
   readonly #policies: CappedStateTable<TenantPolicies>;
   /** What the library alone presumes, by its entry. */
   readonly #presumptions = new WeakMap<LibraryEntry, GovernanceFacts>();
@@ -76,7 +59,7 @@ export class Entitlements {
     this.#library = library;
     const table = { inMemory: IN_MEMORY, load };
     this.#agents = new CappedStateTable({ ...table, prefix: 'entitled/', cap: maxAgents });
-    this.#approvers = new CappedStateTable({ ...table, prefix: 'approver/', cap: MAX_APPROVERS });
+    this.#pace = new ApproverPace(table);
     this.#policies = new CappedStateTable({ ...table, prefix: 'policy/', cap: MAX_TENANTS });
   }
 
@@ -84,7 +67,7 @@ export class Entitlements {
   restore(): void {
     const { entries } = this.#options;
     this.#agents.restore(entries('entitled/'));
-    this.#approvers.restore(entries('approver/'));
+    this.#pace.table.restore(entries('approver/'));
     this.#policies.restore(entries('policy/'));
   }
 
@@ -99,7 +82,11 @@ export class Entitlements {
     const record = this.#recordFor(observation);
     const facts = this.#presumed(agentId, tool);
     if (kind === 'grant' || kind === 'scope_change' || kind === 'approval') {
-      return { ...facts, posture: record?.posture ?? '', approval: this.#approvalGiven(observation, record) };
+      return {
+        ...facts,
+        posture: record?.posture ?? '',
+        approval: approvalGiven(observation, this.#about(agentId, record)),
+      };
     }
     const named = kind === 'tool_call' && (observation.approvalId ?? observation.policyVersion) !== undefined;
     if (record === undefined && !named) return facts;
@@ -107,7 +94,7 @@ export class Entitlements {
     if (!isCall(observation)) return own;
     if (record !== undefined) this.#readGrant(own, record, observation);
     if (kind === 'tool_call' && observation.approvalId !== undefined) {
-      own.approval = this.#approvalOf(observation, record);
+      own.approval = approvalOf(observation, this.#about(agentId, record));
     }
     if (kind === 'tool_call' && observation.policyVersion !== undefined)
       own.policy = this.#policyOf(observation, record);
@@ -149,7 +136,7 @@ export class Entitlements {
 
   drain(puts: { key: string; value: Uint8Array }[], deletes: string[]): void {
     this.#agents.drain(puts, deletes);
-    this.#approvers.drain(puts, deletes);
+    this.#pace.table.drain(puts, deletes);
     this.#policies.drain(puts, deletes);
   }
 
@@ -157,7 +144,7 @@ export class Entitlements {
     return {
       agents: this.#agents.size,
       agentsEvicted: this.#agents.evicted,
-      approversEvicted: this.#approvers.evicted,
+      approversEvicted: this.#pace.table.evicted,
       entriesEvicted: this.#entriesEvicted,
     };
   }
@@ -191,51 +178,8 @@ export class Entitlements {
     facts.learning = learningWindow(grant, time);
   }
 
-  /** The approval that an executed call names. */
-  #approvalOf(call: ToolCallObservation, record: AgentRecord | undefined): ApprovalFacts {
-    const approval = record?.approvals.find(({ id }) => id === call.approvalId);
-    if (approval === undefined) return NO_APPROVAL;
-    const { approverId: by, self, tools, time, expiresAt } = approval;
-    const lateMs = Math.max(0, time - call.time);
-    const afterAct = lateMs > CLOCK_SKEW_MS;
-    const covers = tools.length === 0 || tools.includes(call.tool);
-    const may = mayApprove(this.#library.profileOf(call.agentId), by, call.tool);
-    return {
-      known: true,
-      self,
-      authorised: covers && may && !self && !afterAct && call.time < expiresAt,
-      afterAct,
-      lateMs,
-      recentByApprover: this.#recentBy(call.tenant, by, time),
-      by,
-    };
-  }
-
-  /** A grant, scope change or approval, seen as what it is. */
-  #approvalGiven(event: GovernanceObservation, record: AgentRecord | undefined): ApprovalFacts {
-    const by = approverOf(event, record);
-    const self = isSelf(by, event);
-    const act =
-      event.approvalId === undefined
-        ? undefined
-        : record?.acts.find(({ approvalId }) => approvalId === event.approvalId);
-    const lateMs = act === undefined ? 0 : Math.max(0, event.time - act.time);
-    const afterAct = lateMs > CLOCK_SKEW_MS;
-    return {
-      known: true,
-      self,
-      authorised: !self && !afterAct && this.#mayGive(event, by),
-      afterAct,
-      lateMs,
-      recentByApprover: by === '' ? 0 : this.#recentBy(event.tenant, by, event.time) + 1,
-      by,
-    };
-  }
-
-  #mayGive(event: GovernanceObservation, by: string): boolean {
-    const profile = this.#library.profileOf(event.agentId);
-    const tools = toolsOf(event);
-    return tools.length === 0 ? mayApprove(profile, by, '') : tools.every((tool) => mayApprove(profile, by, tool));
+  #about(agentId: string, record: AgentRecord | undefined): About {
+    return { record, profile: this.#library.profileOf(agentId), pace: this.#pace };
   }
 
   #policyOf(call: ToolCallObservation, record: AgentRecord | undefined) {
@@ -279,7 +223,7 @@ export class Entitlements {
       case 'grant':
       case 'scope_change':
         this.#grant(record, event);
-        this.#countApproval(tenant, approverOf(event, record), time);
+        this.#pace.add(tenant, approverOf(event, record), time);
         break;
       case 'grant_revoked': {
         const named = toolsOf(event);
@@ -289,7 +233,7 @@ export class Entitlements {
       }
       case 'approval':
         if (event.approvalId !== undefined) this.#entriesEvicted += addApproval(record, approvalFrom(event));
-        this.#countApproval(tenant, event.approverId ?? '', time);
+        this.#pace.add(tenant, event.approverId ?? '', time);
         break;
       case 'posture_change':
         if (time >= record.postureTime) {
@@ -308,24 +252,18 @@ export class Entitlements {
 
   #grant(record: AgentRecord, event: GovernanceObservation): void {
     const profile = this.#library.profileOf(event.agentId);
-    const by = approverOf(event, record);
-    const self = isSelf(by, event);
-    const { hours, calls } = profile.learningWindow;
-    const expiresAt = event.expiresAt ?? Number.POSITIVE_INFINITY;
+    const approverId = approverOf(event, record);
+    const self = isSelf(approverId, event);
     for (const tool of toolsOf(event)) {
-      const authorised = !self && mayApprove(profile, by, tool);
-      // Nobody's word moves a baseline where the profile names nobody who may give it.
-      const teaches = authorised && by !== '' && profile.approvers.length > 0;
-      const grant: Grant = {
+      const given = {
         from: event.time,
-        expiresAt,
-        approverId: by,
+        expiresAt: event.expiresAt ?? Number.POSITIVE_INFINITY,
+        approverId,
         approvalId: event.approvalId ?? '',
         principalId: event.principalId,
-        authorised,
-        learnUntil: teaches ? Math.min(expiresAt, event.time + hours * HOUR_MS) : 0,
-        learnCalls: teaches ? calls : 0,
+        authorised: !self && mayApprove(profile, approverId, tool),
       };
+      const grant: Grant = { ...given, ...openedBy(given, profile) };
       this.#entriesEvicted += addGrant(record, tool, grant);
     }
   }
@@ -336,34 +274,10 @@ export class Entitlements {
     policies.announced = { version: policyVersion, since: time };
     this.#policies.set(policies);
   }
-
-  #countApproval(tenant: string, approverId: string, time: number): void {
-    if (approverId === '') return;
-    const key = keyOf(tenant, approverId);
-    const record = this.#approvers.get(key) ?? { key, changed: 0, times: [] };
-    record.times.push(time);
-    record.times.sort((a, b) => a - b);
-    if (record.times.length > MAX_TIMES) record.times.shift();
-    this.#approvers.set(record);
-  }
-
-  #recentBy(tenant: string, approverId: string, time: number): number {
-    const times = approverId === '' ? undefined : this.#approvers.get(keyOf(tenant, approverId))?.times;
-    return times?.filter((one) => one > time - RUBBER_STAMP_MS && one <= time).length ?? 0;
-  }
 }
 
 const NEVER = { version: '', since: -1 };
 const NO_GRANT: GrantFacts = { active: false, authorised: false, expired: false, expiredMs: 0, ageMs: 0, by: '' };
-const NO_APPROVAL: ApprovalFacts = {
-  known: false,
-  self: false,
-  authorised: false,
-  afterAct: false,
-  lateMs: 0,
-  recentByApprover: 0,
-  by: '',
-};
 /** Kinds that change what an agent is entitled to. */
 const PROJECTED: ReadonlySet<string> = new Set([
   'grant',
@@ -373,48 +287,3 @@ const PROJECTED: ReadonlySet<string> = new Set([
   'posture_change',
   'policy_version',
 ]);
-
-function isOpen({ learnUntil, learnCalls }: Grant, time: number): boolean {
-  return learnCalls > 0 && time < learnUntil;
-}
-
-function learningWindow(grant: Grant, time: number): LearningWindow | undefined {
-  if (!isOpen(grant, time)) return undefined;
-  return { note: `damped: granted ${span(time - grant.from)} ago by ${grant.approverId}` };
-}
-
-function span(ms: number): string {
-  const minutes = Math.floor(ms / 60_000);
-  if (minutes < 120) return `${minutes} min`;
-  const hours = Math.floor(minutes / 60);
-  return hours < 48 ? `${hours} h` : `${Math.floor(hours / 24)} days`;
-}
-
-function isExecuted({ decision, error }: ToolCallObservation): boolean {
-  return (decision === 'allow' || decision === 'transform') && error === undefined;
-}
-
-function approvalFrom(event: GovernanceObservation): Approval {
-  const { approvalId = '', approverId = '', time, expiresAt = Number.POSITIVE_INFINITY } = event;
-  return { id: approvalId, approverId, self: isSelf(approverId, event), tools: toolsOf(event), time, expiresAt };
-}
-
-/** Who stands behind a grant: named on it, or by the approval it refers to. */
-function approverOf({ approverId, approvalId }: GovernanceObservation, record: AgentRecord | undefined): string {
-  if (approverId !== undefined) return approverId;
-  if (approvalId === undefined) return '';
-  return record?.approvals.find(({ id }) => id === approvalId)?.approverId ?? '';
-}
-
-function toolsOf({ tool, tools }: GovernanceObservation): string[] {
-  return tool === undefined || tools.includes(tool) ? tools : [tool, ...tools];
-}
-
-function isCall(observation: Observation): observation is CallObservation {
-  return observation.kind === 'tool_call' || observation.kind === 'tool_attempt';
-}
-
-/** The length before it keeps a tenant's name from running into an agent's. */
-function keyOf(tenant: string, id: string): string {
-  return `${tenant.length}:${tenant}/${id}`;
-}

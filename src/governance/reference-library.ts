@@ -102,12 +102,10 @@ export class ReferenceLibrary {
   #look(agentClass: AgentClass, name: string): LibraryEntry {
     const { profile } = agentClass;
     const tool = profile.inventory ? this.inventoryLine(name) : undefined;
-    return {
-      agentClass,
-      tool,
-      declared: tool !== undefined || matchesAny(profile.tools, name),
-      grantRequired: name !== '' && (matchesAny(profile.needsGrant, name) || tool?.tier === 'approval'),
-    };
+    const isListed = matchesAny(profile.tools, name);
+    const needsGrant =
+      matchesAny(profile.needsGrant, name) || tool?.tier === 'approval' || (tool?.tier === 'pre-approved' && !isListed);
+    return { agentClass, tool, declared: tool !== undefined || isListed, grantRequired: name !== '' && needsGrant };
   }
 }
 

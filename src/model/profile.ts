@@ -8,7 +8,10 @@ export const SENSITIVITIES = ['low', 'medium', 'high'] as const;
 /** One line of the tools inventory, `baselines/tools.yaml`. */
 export const inventoryToolSchema = z.strictObject({
   name: namePattern,
-  /** `approval`: each use needs a grant or an approval. `prohibited`: no agent may do it, whatever a gateway allows. */
+  /**
+   * `pre-approved`: for classes whose profile lists the tool; any other needs a grant. `approval`: each use needs a
+   * grant or an approval. `prohibited`: no agent may do it, whatever a gateway allows.
+   */
   tier: z.enum(TIERS),
   effect: z.enum(EFFECTS).exactOptional(),
   sensitivity: z.enum(SENSITIVITIES).exactOptional(),

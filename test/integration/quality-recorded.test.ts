@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { fitSession, fitWeights, riskOf } from '../../bench/support/evidence-fit.js';
 import { measureRecorded } from '../../bench/support/measured-sessions.js';
-import { protocols, type LabelledSession } from '../../bench/support/quality-folds.js';
+import { protocols, STRICTEST, type LabelledSession } from '../../bench/support/quality-folds.js';
 import { FEATURES } from '../../src/baseline/evidence.js';
 import { auroc, truePositiveRate } from '../../src/evaluate/figures.js';
 import { readLabels } from '../../src/evaluate/labels.js';
@@ -20,7 +20,7 @@ describe.skipIf(recordedData === undefined)(`detection quality (skipped where ${
   const sessions = recordedData === undefined ? [] : labelled(recordedData);
 
   it('keeps its figures on user tasks and injection goals that the weights were not fitted on', () => {
-    const way = protocols(sessions).find(({ name }) => name === 'tasks and goals left out');
+    const way = protocols(sessions).find(({ name }) => name === STRICTEST);
     for (const set of ['agentdojo', 'agentdyn'] as const) {
       const risks = (label: string) =>
         sessions

@@ -30,18 +30,39 @@ interface Row {
   worth: number;
 }
 
-/** @returns 0 for silence, 100 for every window found at once and no false alarm, at the threshold that suits best */
-export function benchmarkScore(series: readonly LabelledSeries[], { found, missed, falseAlarm }: Profile): number {
+/**
+ * @param threshold rows at or above it are alarms; left out: the one that suits these series best
+ * @returns 0 for silence, 100 for every window found at once and no false alarm
+ */
+export function benchmarkScore(series: readonly LabelledSeries[], profile: Profile, threshold?: number): number {
+  return bestOf(series, profile, threshold).mark;
+}
+
+/** The threshold at which these series score highest. */
+export function bestThreshold(series: readonly LabelledSeries[], profile: Profile): number {
+  return bestOf(series, profile).threshold;
+}
+
+function bestOf(
+  series: readonly LabelledSeries[],
+  { found, missed, falseAlarm }: Profile,
+  given?: number,
+): { mark: number; threshold: number } {
   let windows = 0;
   const rows: Row[] = [];
   for (const one of series) {
-    for (const row of rowsOf(one)) rows.push(row.window < 0 ? row : { ...row, window: row.window + windows });
+    for (const row of rowsOf(one)) {
+      if (given !== undefined && row.score < given) continue;
+      rows.push(row.window < 0 ? row : { ...row, window: row.window + windows });
+    }
     windows += one.windows.length;
   }
   rows.sort((a, b) => b.score - a.score);
   const held = new Float64Array(windows).fill(-missed);
-  let total = -missed * windows;
-  let best = total;
+  const silence = -missed * windows;
+  let total = silence;
+  let best = silence;
+  let threshold = Number.POSITIVE_INFINITY;
   for (const [i, { score, window, worth }] of rows.entries()) {
     if (window < 0) total += worth * falseAlarm;
     else {
@@ -49,9 +70,12 @@ export function benchmarkScore(series: readonly LabelledSeries[], { found, misse
       total += value - (held[window] ?? 0);
       held[window] = value;
     }
-    if (rows[i + 1]?.score !== score) best = Math.max(best, total);
+    if (rows[i + 1]?.score === score || total <= best) continue;
+    best = total;
+    threshold = score;
   }
-  return (100 * (best + missed * windows)) / ((found + missed) * windows);
+  const raw = given === undefined ? best : total;
+  return { mark: (100 * (raw - silence)) / ((found + missed) * windows), threshold: given ?? threshold };
 }
 
 function rowsOf({ times, scores, windows }: LabelledSeries): Row[] {

@@ -58,6 +58,8 @@ describe('the shipped library', () => {
     expect(library.entryFor('finops-1', 'suppliers.change_account')).toMatchObject({ grantRequired: true });
     expect(library.entryFor('finops-1', 'payments.schedule')).toMatchObject({ grantRequired: false });
     expect(library.entryFor('support-1', 'crm.update_name').tool?.tier).toBe('pre-approved');
+    expect(library.entryFor('support-1', 'crm.update_name')).toMatchObject({ grantRequired: false });
+    expect(library.entryFor('analyst-1', 'crm.update_name')).toMatchObject({ grantRequired: true });
     expect(library.entryFor('coder-1', 'repo.rewrite_history').tool?.tier).toBe('prohibited');
   });
 });
