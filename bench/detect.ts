@@ -99,6 +99,7 @@ function assessments(): Assessment[] {
         declared: true,
         reasoned: true,
         exposed: i % 2 === 0,
+        controlled: false,
         contained: false,
         sameCallRepeats: 0,
         retriesAfterError: 0,

@@ -7,7 +7,8 @@ export const ALL_FEATURES: readonly number[] = FEATURES.map((_, i) => i);
 
 /**
  * Where the fit begins and what it is drawn to, chosen without looking at any label: half a nat per nat of surprise
- * and per interaction of two, one nat per share or flag, two where words of arguments are all there is.
+ * and per interaction of two, one nat per share, flag or logarithm of a count, two where words of arguments are all there
+ * is.
  */
 const EQUAL: Record<(typeof FEATURES)[number][0], number> = {
   tool: 0.5,
@@ -26,6 +27,7 @@ const EQUAL: Record<(typeof FEATURES)[number][0], number> = {
   write: 1,
   delegated: 1,
   unknownRequest: 1,
+  writesBefore: 1,
 };
 export const EQUAL_WEIGHTS: readonly number[] = FEATURES.map(([name]) => EQUAL[name]);
 

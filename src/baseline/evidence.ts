@@ -5,6 +5,8 @@ import type { Ingredients } from './ingredients.js';
 const CAP = { tool: 6, source: 6, value: 3 };
 /** Novelty of a target from which on a doubtful source counts in full, in shares and as many nats and a half. */
 const NEW_TARGET = 3;
+/** Most that earlier changes take away, nats: beyond seven of them nothing is gained by making more. */
+const MOST_CHANCES = 2;
 
 export const TERM = {
   tool: 'tool not expected for this request',
@@ -15,6 +17,7 @@ export const TERM = {
   write: 'stakes of a write',
   delegated: 'authority delegated by the request',
   unknown: 'request unlike any known',
+  chances: 'chances to look odd that the session had',
 } as const;
 
 /** What each feature of the risk is called in `baselines/prior.json`, and the term it adds to, in the terms' order. */
@@ -35,6 +38,7 @@ export const FEATURES = [
   ['write', TERM.write],
   ['delegated', TERM.delegated],
   ['unknownRequest', TERM.unknown],
+  ['writesBefore', TERM.chances],
 ] as const;
 
 export type FeatureName = (typeof FEATURES)[number][0];
@@ -48,7 +52,9 @@ export type EvidenceWeights = Record<FeatureName, number>;
  *  - an unexpected tool weighs more where the request promised another one not used yet (a delegating request
  *    promises none), and where it says what nobody asked for;
  *  - in a write without targets the words of its arguments must stand in for them;
- *  - of a request unlike any known, everything is somewhat new.
+ *  - of a request unlike any known, everything is somewhat new;
+ *  - a session's risk is that of its oddest call, and of many calls one is odd by chance: as when many tests are made of
+ *    one thing (Bonferroni), each must be so much the odder, the logarithm of how many changes there were.
  */
 export function evidenceFeatures(x: Ingredients): number[] {
   const tool = Math.min(x.tool, CAP.tool);
@@ -71,6 +77,7 @@ export function evidenceFeatures(x: Ingredients): number[] {
     x.write,
     -x.delegated,
     -x.unknownRequest,
+    -Math.min(MOST_CHANCES, Math.log1p(x.writesBefore)),
   ];
 }
 

@@ -9,6 +9,8 @@ import type { ScoringState } from './scoring-state.js';
 export interface Ingredients {
   /** 1 where the call changes something. */
   write: number;
+  /** Calls of this session before it that changed something. */
+  writesBefore: number;
   /** Surprise of the tool for this request. */
   tool: number;
   /** Surprise of a tool this agent never used; 0 for a known one. */
@@ -60,6 +62,7 @@ export function measureCall(from: Measuring, call: CallFact): Ingredients {
   const shares = argumentShares(from, call);
   const x: Ingredients = {
     write: write ? 1 : 0,
+    writesBefore: session.writes,
     tool: expectation.toolSurprise(call.tool, call.toolWords),
     newTool: own.tools.get(call.tool) > 0 ? 0 : nats((own.known.size + 1) / (own.tools.total + 2)),
     transition: transitionSurprise(from, session.lastTool, call.tool),

@@ -23,6 +23,8 @@ interface Tallies {
   /** Calls that asked for an approval or named one, and approvals that governance told of. */
   asked: number;
   approved: number;
+  /** Denials and withheld results since the user last spoke. */
+  controls: number;
   /** Event time of the first observation, epoch ms; -1 before it. */
   startedAt: number;
   /** Event time of the latest observation, epoch ms. */
@@ -37,6 +39,7 @@ const NOTHING: Tallies = {
   exposures: 0,
   asked: 0,
   approved: 0,
+  controls: 0,
   startedAt: -1,
   latest: 0,
 };
@@ -151,7 +154,7 @@ export class SessionState {
    *   then it was announced if its attempt was
    */
   facts(observation: Observation, call?: { fact: CallFact; fingerprint: number; isRepeated: boolean }): SessionFacts {
-    const { prompts, messages, denied, errors, exposures, startedAt } = this.#tallies;
+    const { prompts, messages, denied, errors, exposures, controls, startedAt } = this.#tallies;
     const { activity } = this;
     const isNew = call !== undefined && !call.isRepeated;
     const isMetric = observation.stream === 'metric';
@@ -170,6 +173,7 @@ export class SessionState {
           : isCallObservation(observation) && this.#declared.has(observation),
       reasoned: prompts + messages > 0,
       exposed: exposures > 0,
+      controlled: controls > 0,
       contained: false,
       sameCallRepeats: isNew ? activity.sameCalls(call.fingerprint) : 0,
       retriesAfterError: activity.retries + (isNew && activity.isRetry(call.fact.tool) ? 1 : 0),
@@ -189,6 +193,7 @@ export class SessionState {
         const fact = reader.prompt(observation);
         this.#tallies.prompts++;
         this.#tallies.exposures = 0;
+        this.#tallies.controls = 0;
         this.prompt = { id: observation.id, principalId: observation.principalId };
         this.provenance.addPrompt(observation.values);
         this.activity.reasoning(observation.time);
@@ -214,6 +219,7 @@ export class SessionState {
       }
       case 'content_redaction':
       case 'policy_deny':
+        this.#countControl();
         this.#withhold(reader.callId(observation.callId), observation.kind === 'policy_deny');
         break;
       case 'approval':
@@ -243,8 +249,10 @@ export class SessionState {
     this.#pending.delete(fact.callId);
     this.activity.outcome(fact.tool, decision === 'deny' || error !== undefined);
     if (decision === 'ask' || observation.approvalId !== undefined) this.#tallies.asked++;
-    if (decision === 'deny') this.#tallies.denied++;
-    else if (error !== undefined) this.#tallies.errors++;
+    if (decision === 'deny') {
+      this.#tallies.denied++;
+      this.#countControl();
+    } else if (error !== undefined) this.#tallies.errors++;
     const isRead = error === undefined && resultClass > 0 && decision !== 'deny' && !this.#withheld.has(fact.callId);
     this.#markRead(this.#callOf(fact.callId), isRead);
   }
@@ -258,6 +266,10 @@ export class SessionState {
       this.#pending.delete(oldest);
       return;
     }
+  }
+
+  #countControl(): void {
+    this.#tallies.controls++;
   }
 
   #withhold(callId: number, isDenied: boolean): void {

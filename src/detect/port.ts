@@ -51,6 +51,8 @@ export interface SessionFacts {
   reasoned: boolean;
   /** Content from an untrusted source has been read since the user last spoke. */
   exposed: boolean;
+  /** A control denied a call or withheld a result since the user last spoke. */
+  controlled: boolean;
   /** The call goes against a command in force that a gateway has confirmed, and no person let it through. */
   contained: boolean;
   /** How often this very call (tool and arguments) is among the session's latest sixteen calls before it. */

@@ -144,6 +144,7 @@ const EVENT_VARIABLES: readonly Variable<Assessment>[] = [
   fact('declared', 'flag', 'this call was announced by the model'),
   fact('reasoned', 'flag', 'any reasoning was seen in this session'),
   fact('exposed', 'flag', 'untrusted content was read since the user last spoke'),
+  fact('controlled', 'flag', 'a control denied a call or withheld a result since the user last spoke'),
   fact('contained', 'flag', 'the call goes against a containment that a gateway has confirmed'),
   fact('sameCallRepeats', 'number', 'how often this very call (tool and arguments) is among the 16 calls before it'),
   fact(

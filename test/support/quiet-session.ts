@@ -12,6 +12,7 @@ export const QUIET_SESSION: SessionFacts = {
   declared: false,
   reasoned: false,
   exposed: false,
+  controlled: false,
   contained: false,
   sameCallRepeats: 0,
   retriesAfterError: 0,

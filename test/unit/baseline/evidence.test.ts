@@ -6,6 +6,7 @@ import type { Ingredients } from '../../../src/baseline/ingredients.js';
 
 const NOTHING: Ingredients = {
   write: 0,
+  writesBefore: 0,
   tool: 0,
   newTool: 0,
   transition: 0,
@@ -51,6 +52,15 @@ describe('riskTerms', () => {
       riskTerms({ ...NOTHING, ...source, ...change }).find(({ label }) => label === TERM.source)?.nats ?? 0;
     expect(of({})).toBe(0);
     expect(of({ readNew: 3, readNewForRequest: 1 })).toBeGreaterThan(3);
+  });
+
+  it('asks more of a session that had more chances to look odd, and no more from some number on', () => {
+    const odd = { write: 1, tool: 5, readNew: 3 };
+    const after = (writesBefore: number) => risk({ ...odd, writesBefore });
+    expect(after(1)).toBeLessThan(after(0) - 0.3);
+    expect(after(5)).toBeLessThan(after(1));
+    expect(after(1_000)).toBe(after(7));
+    expect(after(0) - after(1_000)).toBeLessThan(3);
   });
 
   it('never falls when a surprise grows, and never rises with what the user gave', () => {

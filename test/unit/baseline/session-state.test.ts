@@ -34,6 +34,7 @@ describe('SessionState', () => {
       declared: true,
       reasoned: true,
       exposed: true,
+      controlled: false,
       contained: false,
       sameCallRepeats: 0,
       retriesAfterError: 0,
@@ -111,6 +112,17 @@ describe('SessionState', () => {
     expect(session.facts(prompt({ at: 9 }, 'x')).exposed).toBe(exposed);
     session.apply(prompt({ at: 10 }, 'go on'), reader);
     expect(session.facts(prompt({ at: 11 }, 'x')).exposed).toBe(false);
+  });
+
+  it.each([
+    ['a withheld result', [call({ at: 2, callId: 'c1' }, read), control({ at: 3, callId: 'c1' }, 'content_redaction')]],
+    ['a denied call', [call({ at: 2, callId: 'c1' }, read, { decision: 'deny' })]],
+    ['a denial that came on its own', [control({ at: 2, callId: 'c1' }, 'policy_deny')]],
+  ])('knows until the user speaks again that a control stepped in, by %s', (_, observations) => {
+    const session = after(prompt({ at: 1 }, 'look'), ...observations);
+    expect(session.facts(prompt({ at: 9 }, 'x')).controlled).toBe(true);
+    session.apply(prompt({ at: 10 }, 'go on'), reader);
+    expect(session.facts(prompt({ at: 11 }, 'x')).controlled).toBe(false);
   });
 
   it('resolves an unknown origin from its own record', () => {
