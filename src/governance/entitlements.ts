@@ -14,7 +14,7 @@ import {
   type Grant,
 } from './agent-record.js';
 import { approvalGiven, approvalOf, NO_APPROVAL, type About } from './approval-facts.js';
-import { isSelf, mayApprove } from './approver.js';
+import { mayApprove } from './approver.js';
 import { ApproverPace } from './approver-pace.js';
 import { approvalFrom, approverOf, isCall, isExecuted, toolsOf } from './governance-event.js';
 import { isOpen, learningWindow, openedBy } from './learning-window.js';
@@ -252,8 +252,7 @@ export class Entitlements {
 
   #grant(record: AgentRecord, event: GovernanceObservation): void {
     const profile = this.#library.profileOf(event.agentId);
-    const approverId = approverOf(event, record);
-    const self = isSelf(approverId, event);
+    const { by: approverId, self, afterAct } = approvalGiven(event, this.#about(event.agentId, record));
     for (const tool of toolsOf(event)) {
       const given = {
         from: event.time,
@@ -261,7 +260,7 @@ export class Entitlements {
         approverId,
         approvalId: event.approvalId ?? '',
         principalId: event.principalId,
-        authorised: !self && mayApprove(profile, approverId, tool),
+        authorised: !self && !afterAct && mayApprove(profile, approverId, tool),
       };
       const grant: Grant = { ...given, ...openedBy(given, profile) };
       this.#entriesEvicted += addGrant(record, tool, grant);

@@ -1,3 +1,4 @@
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Entitlements } from '../../../src/governance/entitlements.js';
 import { libraryOfCase } from '../../../src/governance/library-loader.js';
@@ -170,6 +171,34 @@ describe('the learning window', () => {
     });
     expect(seen).toEqual([true, true, true, false]);
     expect(entitlements.at(call(5)).grant.active).toBe(true);
+  });
+
+  it('opens by an approved change and by no other, for the tools it names and no others', () => {
+    const kinds = fc.constantFrom('grant' as const, 'scope_change' as const);
+    const people = fc.constantFrom('lead-anna', 'lead-ben', 'visitor', 'a', '');
+    const names = ['wire', 'export_all', 'export_some', 'read'];
+    const tools = fc.uniqueArray(fc.constantFrom(...names), { minLength: 1 });
+    fc.assert(
+      fc.property(kinds, people, people, tools, (kind, approverId, requesterId, granted) => {
+        const entitlements = open();
+        entitlements.apply(event(kind, 0, { tools: granted, approverId, requesterId }));
+        const approved = approverId.startsWith('lead-') && approverId !== requesterId;
+        for (const tool of names) {
+          const { learning } = entitlements.at(call(MINUTE, { tool }));
+          const isOpen = approved && tool !== 'read' && granted.includes(tool);
+          expect(learning !== undefined).toBe(isOpen);
+          if (isOpen) expect(learning?.note).toBe(`damped: granted 1 min ago by ${approverId}`);
+        }
+      }),
+    );
+  });
+
+  it('stays shut where the approval came after the act', () => {
+    const entitlements = open();
+    entitlements.apply(call(0, { approvalId: 'x1' }));
+    entitlements.apply(grant(MINUTE, { approvalId: 'x1' }));
+    expect(entitlements.at(call(2 * MINUTE)).learning).toBeUndefined();
+    expect(entitlements.at(call(2 * MINUTE)).grant.authorised).toBe(false);
   });
 
   it('stays shut without a proper grant, and shuts with it', () => {
