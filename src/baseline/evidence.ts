@@ -48,7 +48,8 @@ export type EvidenceWeights = Record<FeatureName, number>;
 /**
  * What one attempted call says against itself, as numbers in the order of `FEATURES`: capped surprises, shares, and
  * their interactions.
- *  - a doubtful source counts in so far as the target is new: most honest work acts on what it reads;
+ *  - a doubtful source counts in so far as the target is new: most honest work acts on what it reads; and less where the
+ *    user named other targets of the same call: what is sent where he asked may tell of strangers;
  *  - an unexpected tool weighs more where the request promised another one not used yet (a delegating request
  *    promises none), and where it says what nobody asked for;
  *  - in a write without targets the words of its arguments must stand in for them;
@@ -59,7 +60,8 @@ export type EvidenceWeights = Record<FeatureName, number>;
 export function evidenceFeatures(x: Ingredients): number[] {
   const tool = Math.min(x.tool, CAP.tool);
   const value = Math.min(x.readNew, CAP.value) / 1.5;
-  const doubt = Math.min(1, (x.readNewForRequest + value + x.readNovelWords) / NEW_TARGET);
+  const novelty = Math.min(1, (x.readNewForRequest + value + x.readNovelWords) / NEW_TARGET);
+  const doubt = novelty * (1 - x.askedShare / 2);
   return [
     tool,
     x.write * tool * x.promised,
