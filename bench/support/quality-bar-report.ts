@@ -143,6 +143,7 @@ function notHeld(bars: readonly BarOfSet[], { replay, metrics }: Rest): string {
 }
 
 function replayLines(rows: readonly ReplayRow[]): string[] {
+  if (rows.length === 0) return [];
   return [
     '## Through the gateway: `replay --enforce hold`',
     '',
