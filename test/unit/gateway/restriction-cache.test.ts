@@ -96,6 +96,15 @@ describe('RestrictionCache', () => {
     expect(cache.size).toBe(1);
   });
 
+  it('lets no full state that comes late, nor a change from before the newest, bring anything back', () => {
+    const { cache } = cacheOf();
+    cache.replaceAll([], { sequence: 8, wentBack: false });
+    const late = cache.replaceAll([restriction('a', 4, ['s1'])], { sequence: 4, wentBack: false });
+    expect(late).toEqual({ inForce: [], lifted: [], rejected: [] });
+    expect(take(cache, restriction('a', 6, ['s1'])).heldSequence).toBe(8);
+    expect(find(cache, 'a', 's1', 'x')).toBeUndefined();
+  });
+
   it('keeps what a command added after the state, of an agent that the state does not name', () => {
     const { cache } = cacheOf();
     const command = { id: 'c-s1', agentId: 'a', sessionId: 's1', reason: '', expiresAt: LATER, dryRun: false };
