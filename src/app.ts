@@ -96,6 +96,7 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
       config: config.notify.mail,
       env,
       ...core,
+      alertFrom: (agentId) => core.responder.settingsOf(agentId).policy.alert.severity,
       clock,
       onNotice: (level, message) => logger[level](message),
     });
@@ -159,6 +160,11 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
         incidents: core.incidents,
         commands: core.commands,
         holds: core.holds,
+        lifts: {
+          list: (tenant) => core.lifts.list(tenant),
+          get: (tenant, id) => core.lifts.get(tenant, id),
+          classes: core.library.classes,
+        },
         responses: { explain: (tenant, incidentId) => core.scoring.explainResponse(tenant, incidentId) },
         agents: {
           knows: (tenant, agentId) =>

@@ -37,6 +37,7 @@ import { EmbeddedScoringStore } from './log/embedded-scoring-store.js';
 import { installSeed } from './log/install-seed.js';
 import { decodeRecord, encodeRecord } from './log/record-codec.js';
 import type { Command, Restriction } from './model/command.js';
+import type { FleetLift } from './model/fleet-lift.js';
 import type { Hold } from './model/hold.js';
 import type { Incident } from './model/incident.js';
 import type { LogRecord } from './model/log-record.js';
@@ -47,6 +48,7 @@ import { Scoring, type Scored, type ScoringParts } from './pipeline.js';
 import { Checker } from './respond/checker.js';
 import { classPolicies } from './respond/class-policy.js';
 import { CommandView } from './respond/command-view.js';
+import { FleetLiftView } from './respond/fleet-lift-view.js';
 import { HoldView } from './respond/hold-view.js';
 import { Holds } from './respond/holds.js';
 import { Responder } from './respond/responder.js';
@@ -121,6 +123,8 @@ export interface Core {
   commands: CommandView;
   /** Calls that wait for a person, or did. */
   holds: HoldView;
+  /** Lifts that concern many agents: proposals, and what became of them. */
+  lifts: FleetLiftView;
   responder: Responder;
   peers: PeerComparison;
   blastNotices: BlastNotices;
@@ -238,11 +242,13 @@ export function openCore(options: CoreOptions): Core {
   const responder = new Responder({
     mode: config.mode,
     ...config.respond,
+    classOf,
     policyOf: classPolicies(config.respond, (agentId) => library.profileOf(agentId)),
     knownAgents: (tenant) => baselines.knownAgents(tenant),
     load,
   });
-  responder.restore(commands);
+  const lifts = stored('fleet-lift/').map(({ value }) => value as FleetLift);
+  responder.restore(commands, lifts);
 
   const holds = new Holds({ ...config.approvals, load });
   const storedHolds = stored('hold/').map(({ value }) => value as Hold);
@@ -259,6 +265,8 @@ export function openCore(options: CoreOptions): Core {
     head,
     recent.filter(({ sequence }) => sequence <= head),
   );
+  const liftView = new FleetLiftView();
+  liftView.restore(lifts.sort((a, b) => a.proposedAt - b.proposedAt));
   const holdView = new HoldView(MAX_HOLDS);
   holdView.restore(storedHolds.sort((a, b) => a.changedAt - b.changedAt));
   // What went out after the checkpoint: scoring makes it again, but says it no more.
@@ -266,6 +274,7 @@ export function openCore(options: CoreOptions): Core {
     incidentView.apply(entries);
     commandView.apply(entries);
     holdView.apply(entries);
+    liftView.apply(entries);
     entries = store.outbox(entries.at(-1)?.sequence ?? store.outboxHead, RECENT_ENTRIES);
   }
 
@@ -310,6 +319,7 @@ export function openCore(options: CoreOptions): Core {
       incidentView.apply(entries);
       commandView.apply(entries);
       holdView.apply(entries);
+      liftView.apply(entries);
       options.committed?.(entries);
     },
     drainMore: (puts, deletes) => memory.drain(puts, deletes),
@@ -365,6 +375,7 @@ export function openCore(options: CoreOptions): Core {
     agents: agentView,
     commands: commandView,
     holds: holdView,
+    lifts: liftView,
     responder,
     peers,
     blastNotices,

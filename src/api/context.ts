@@ -11,6 +11,7 @@ import type {
   CommandBoard,
   DetectorAdmin,
   DiscoveryBoard,
+  FleetLiftBoard,
   HoldBoard,
   IncidentBoard,
   Intake,
@@ -46,6 +47,7 @@ export interface ApiPorts {
   commands: CommandBoard;
   holds: HoldBoard;
   responses: ResponseBoard;
+  lifts: FleetLiftBoard;
   agents: AgentBoard;
   baselines: BaselineBoard;
   discovery: DiscoveryBoard;

@@ -21,6 +21,7 @@ import { getDiscovery } from './routes/discovery.js';
 import { getSigningKeys, postKeyRotation } from './routes/signing-keys.js';
 import { getIncident, getIncidents, postVerdict } from './routes/incidents.js';
 import { postCalibrate, postLearning } from './routes/learning.js';
+import { getFleetLifts, postFleetLift, postFleetLiftDecision } from './routes/lifts.js';
 import { getFile, getPage, getView, postLogin, postLogout, type PageDeps } from './routes/page.js';
 import { postObservations } from './routes/observations.js';
 import { getResponse } from './routes/response.js';
@@ -123,6 +124,10 @@ function handlersOf(deps: ApiDeps, page: PageDeps): Record<Route, Handler> {
     'POST /v1/approvals/:id/reject': postApproval(deps, 'reject'),
     'GET /v1/holds/:id': getHold(deps, new SubscriberSlots(MAX_HELD_PER_KEY)),
     'POST /v1/contain': postContain(deps),
+    'GET /v1/lifts': getFleetLifts(deps),
+    'POST /v1/lifts': postFleetLift(deps),
+    'POST /v1/lifts/:id/confirm': postFleetLiftDecision(deps, 'confirm-lift'),
+    'POST /v1/lifts/:id/reject': postFleetLiftDecision(deps, 'reject-lift'),
     'GET /v1/incidents': getIncidents(deps),
     'GET /v1/incidents/:id': getIncident(deps),
     'GET /v1/incidents/:id/response': getResponse(deps),

@@ -6,6 +6,7 @@ import { rotationSchema } from './routes/signing-keys.js';
 import { rebuildSchema, rebuildStatusSchema, restoreSchema } from './routes/baseline-history.js';
 import { rollbackSchema } from './routes/baselines.js';
 import { containSchema, decisionSchema, liftSchema } from './routes/containment.js';
+import { fleetLiftSchema } from './routes/lifts.js';
 import { verdictSchema } from './routes/incidents.js';
 import { learningSchema } from './routes/learning.js';
 
@@ -71,6 +72,14 @@ const OPERATIONS: Record<Route, Operation> = {
     body: containSchema,
     answer: z.object({ recorded: z.literal(true), commandId: z.string() }),
   },
+  'GET /v1/lifts': { summary: 'Lifts that concern many agents, newest first (limit)' },
+  'POST /v1/lifts': {
+    summary: 'Propose to lift every containment of the tenant, or of a class of agents; another key must confirm',
+    body: fleetLiftSchema,
+    answer: z.object({ recorded: z.literal(true), liftId: z.string() }),
+  },
+  'POST /v1/lifts/:id/confirm': { summary: 'Confirm a lift that somebody else proposed', body: decisionSchema },
+  'POST /v1/lifts/:id/reject': { summary: 'Turn down a lift that was proposed', body: decisionSchema },
   'GET /v1/incidents': { summary: 'Incidents (status, agentId, limit)' },
   'GET /v1/incidents/:id': { summary: 'One incident with its explanation' },
   'GET /v1/incidents/:id/response': { summary: 'What the response policy would do about an incident now, and why' },

@@ -9,6 +9,7 @@ import type {
   RestoreOrder,
 } from '../model/baseline.js';
 import type { Command, Restriction } from '../model/command.js';
+import type { FleetLift } from '../model/fleet-lift.js';
 import type { Hold } from '../model/hold.js';
 import type { Incident, IncidentStatus } from '../model/incident.js';
 import type { Acknowledgement, Activation, OperatorOrder, Verdict } from '../model/log-record.js';
@@ -75,6 +76,15 @@ export interface HoldBoard {
 export interface ResponseBoard {
   /** What would be done about an incident now; undefined where scoring does not know it any more. */
   explain(tenant: string, incidentId: string): ResponseExplanation | undefined;
+}
+
+/** Lifts that concern many agents. */
+export interface FleetLiftBoard {
+  /** Newest change first. */
+  list(tenant: string): FleetLift[];
+  get(tenant: string, id: string): FleetLift | undefined;
+  /** Names of the classes of agents. */
+  readonly classes: readonly string[];
 }
 
 /** Which agents there are. */

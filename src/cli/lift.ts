@@ -1,25 +1,38 @@
 import type { CliCommand } from './command.js';
 import { awaitGateways, describeCommand } from './confirmations.js';
 import { commandIdOf, requiredText, WAIT_HELP, waitOf } from './order.js';
+import { isFleetWide, liftMany } from './lift-all.js';
 import { OBSERVER_HELP, OBSERVER_OPTIONS, ObserverError, observerOf } from './observer.js';
 
 export const lift: CliCommand = {
   name: 'lift',
-  usage: 'COMMAND_ID --reason TEXT [--false-positive]',
+  usage:
+    'COMMAND_ID --reason TEXT [--false-positive] | --all [--class CLASS] --reason TEXT | --confirm LIFT_ID --reason TEXT',
   summary: 'take a containment back, and wait for the gateways to confirm',
   options: {
     ...OBSERVER_OPTIONS,
     reason: { type: 'string' },
     'false-positive': { type: 'boolean' },
+    all: { type: 'boolean' },
+    class: { type: 'string' },
+    confirm: { type: 'string' },
+    reject: { type: 'string' },
+    pending: { type: 'boolean' },
     wait: { type: 'string' },
   },
   help: {
     reason: 'why',
     'false-positive': 'close the incident behind it as a false positive, which lifts all its commands',
+    all: 'propose to lift every containment; a second person confirms',
+    class: 'with --all: of this class of agents only',
+    confirm: 'confirm what somebody else proposed',
+    reject: 'turn down what was proposed',
+    pending: 'list what waits for a second person',
     wait: WAIT_HELP,
     ...OBSERVER_HELP,
   },
   run: async (context) => {
+    if (isFleetWide(context)) return liftMany(context);
     const commandId = commandIdOf(context);
     const reason = requiredText(context, 'reason');
     const waitMs = waitOf(context);

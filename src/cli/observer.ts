@@ -5,6 +5,7 @@ import { ConfigError, loadConfig, type Config } from '../config.js';
 import { inertText, MAX_LINE_CHARS } from '../lib/text/inert-text.js';
 import { COMMAND_ACTIONS, COMMAND_STATES, LOWERED_POSTURES } from '../model/command.js';
 import { JWKS_PATH } from '../model/signed-message.js';
+import { FLEET_LIFT_STATES } from '../model/fleet-lift.js';
 import { discoverySchema, type SeenDiscovery } from './discovery-answer.js';
 import {
   baselineDiffSchema,
@@ -72,6 +73,21 @@ const commandSchema = z.object({
 /** A command, as far as people are shown it. */
 export type SeenCommand = z.infer<typeof commandSchema>;
 
+const liftSchema = z.object({
+  id: z.string(),
+  agentClass: z.string().exactOptional(),
+  incidentIds: z.array(z.string()).exactOptional(),
+  state: z.enum(FLEET_LIFT_STATES),
+  commands: z.number(),
+  agents: z.number(),
+  proposedBy: z.string(),
+  reason: z.string(),
+  expiresAt: z.number(),
+  decidedBy: z.string().exactOptional(),
+});
+/** A lift that concerns many agents, as far as people are shown it. */
+export type SeenLift = z.infer<typeof liftSchema>;
+
 const refusalSchema = z.object({
   error: z.object({ code: z.string(), message: z.string(), fix: z.string().exactOptional() }),
 });
@@ -110,6 +126,21 @@ export class Observer {
   async commands(): Promise<SeenCommand[]> {
     const answer = await this.#ask(`/v1/commands?limit=${LIST_LIMIT}`);
     return z.object({ commands: z.array(commandSchema) }).parse(answer).commands;
+  }
+
+  /** @returns the lift's id */
+  async proposeLift(wish: Record<string, unknown>): Promise<string> {
+    return z.object({ liftId: z.string() }).parse(await this.#ask('/v1/lifts', wish)).liftId;
+  }
+
+  async decideLift(id: string, what: 'confirm' | 'reject', body: Record<string, unknown>): Promise<void> {
+    await this.#ask(`/v1/lifts/${encodeURIComponent(id)}/${what}`, body);
+  }
+
+  /** Newest change first. */
+  async lifts(): Promise<SeenLift[]> {
+    const answer = await this.#ask(`/v1/lifts?limit=${LIST_LIMIT}`);
+    return z.object({ lifts: z.array(liftSchema) }).parse(answer).lifts;
   }
 
   /** What policy would do about an incident. */

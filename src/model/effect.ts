@@ -1,5 +1,6 @@
 import type { BaselineVersion } from './baseline.js';
 import type { Command, CommandEvent, Restriction } from './command.js';
+import type { FleetLift } from './fleet-lift.js';
 import type { Hold } from './hold.js';
 import type { Incident } from './incident.js';
 import type { Signal } from './signal.js';
@@ -17,6 +18,7 @@ export type Effect =
   | { type: 'command-event'; value: CommandEvent }
   | { type: 'restriction'; value: Restriction }
   | { type: 'hold'; value: Hold }
+  | { type: 'fleet-lift'; value: FleetLift }
   | { type: 'baseline'; value: BaselineVersion }
   | { type: 'window'; value: WindowSummary };
 

@@ -34,11 +34,15 @@ export interface Acknowledgement {
 export interface OperatorOrder {
   time: number;
   tenant: string;
-  order: 'contain' | 'lift' | 'approve' | 'reject';
+  order: 'contain' | 'lift' | 'approve' | 'reject' | 'propose-lift' | 'confirm-lift' | 'reject-lift';
   /** The command that is meant; for `contain` the id that the new one gets. */
   commandId?: string;
   /** The held call that is approved or rejected; instead of `commandId`. */
   holdId?: string;
+  /** For the orders of a lift that concerns many agents: its id; for `propose-lift` the one that it gets. */
+  liftId?: string;
+  /** For `propose-lift`: the class of agents it is about; all of the tenant's when absent. */
+  agentClass?: string;
   /** For `contain`. */
   action?: CommandAction;
   agentId?: string;

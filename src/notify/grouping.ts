@@ -10,7 +10,10 @@ const SUBJECT_CHARS = 120;
 
 /** How messages about one incident are put together. */
 export interface GroupingRules {
+  /** Incidents below it concern nobody who is reached this way. */
   minSeverity: Severity;
+  /** From which severity on people are told of an agent's incidents at all; any severity where it is left out. */
+  alertFrom?: (agentId: string) => Severity;
   /** Wait before any message, so that what belongs together comes together, ms. */
   settleMs: number;
   /** Least time between two messages about an open incident, ms. */
@@ -55,7 +58,7 @@ export function afterIncident(
   rules: GroupingRules,
 ): Thread | undefined {
   // Closed before anybody heard of it, for example because mail was turned on afterwards.
-  if (thread === undefined && (incident.status === 'closed' || isBelow(incident.severity, rules.minSeverity))) {
+  if (thread === undefined && (incident.status === 'closed' || isUntold(incident, rules))) {
     return undefined;
   }
   const own = thread ?? newThread(incident);
@@ -82,7 +85,7 @@ export function newsOf(
   const { told } = thread;
   const isClosed = incident.status === 'closed';
   if (told === undefined) {
-    if (isBelow(incident.severity, rules.minSeverity)) return undefined;
+    if (isUntold(incident, rules)) return undefined;
     return { kind: isClosed ? 'resolved' : 'opened', changes: [] };
   }
   if (told.isClosed) return undefined;
@@ -140,6 +143,11 @@ export function describeCommand(command: Command): string {
 /** Most severe first, then by the time at which they are due. */
 export function byUrgency(a: Thread, b: Thread): number {
   return rank(b.severity) - rank(a.severity) || (a.dueAt ?? 0) - (b.dueAt ?? 0);
+}
+
+/** Whether an incident is too mild for anybody to be told of it. */
+function isUntold({ severity, agentId }: Incident, { minSeverity, alertFrom }: GroupingRules): boolean {
+  return isBelow(severity, minSeverity) || (alertFrom !== undefined && isBelow(severity, alertFrom(agentId)));
 }
 
 export function isBelow(severity: Severity, limit: Severity): boolean {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { CommandBoard, IncidentBoard } from '../api/port.js';
 import { ConfigError, type MailConfig } from '../config.js';
 import type { Clock } from '../lib/clock.js';
+import type { Severity } from '../model/incident.js';
 import { MailChannel } from './mail.js';
 import { Notifier, type NotifierOptions } from './notifier.js';
 
@@ -18,12 +19,14 @@ export interface MailParts {
   incidents: Pick<IncidentBoard, 'get'>;
   commands: Pick<CommandBoard, 'get'>;
   clock: Clock;
+  /** From which severity on people are told of an agent's incidents. */
+  alertFrom: (agentId: string) => Severity;
   onNotice: NotifierOptions['onNotice'];
 }
 
 /** Starts sending mail. @throws ConfigError where the password cannot be read */
 export function startMail(parts: MailParts): Notifier | undefined {
-  const { config, env, clock, store, incidents, commands, onNotice } = parts;
+  const { config, env, clock, store, incidents, commands, alertFrom, onNotice } = parts;
   if (config === undefined) return undefined;
   const notifier = new Notifier({
     store,
@@ -32,7 +35,7 @@ export function startMail(parts: MailParts): Notifier | undefined {
     onNotice,
     clock,
     channel: openMail(config, env, clock),
-    rules: { minSeverity: config.minSeverity, settleMs: SETTLE_MS, updateEveryMs: UPDATE_EVERY_MS },
+    rules: { minSeverity: config.minSeverity, alertFrom, settleMs: SETTLE_MS, updateEveryMs: UPDATE_EVERY_MS },
     maxPerHour: config.maxPerHour,
   });
   notifier.start();

@@ -1,6 +1,7 @@
 import { stableId } from '../lib/hash.js';
-import { mayDecide, type Command } from '../model/command.js';
+import { isInForce, mayDecide, type Command } from '../model/command.js';
 import type { Effect } from '../model/effect.js';
+import type { FleetLift } from '../model/fleet-lift.js';
 import type { Incident } from '../model/incident.js';
 import type { Acknowledgement, OperatorOrder } from '../model/log-record.js';
 import type { CallObservation, ToolCallObservation } from '../model/observation.js';
@@ -8,6 +9,7 @@ import type { ResponseCaps, ResponsePolicy, RespondSettings } from '../model/res
 import type { Reach } from './blast-radius.js';
 import { CommandLedger } from './command-ledger.js';
 import { Confirmations, type ContainmentTrouble } from './confirmations.js';
+import { FleetLifts, type LiftWish } from './fleet-lifts.js';
 import { GuardingGateways } from './guarding-gateways.js';
 import { PolicyCommands, type CappedCommand, type Circumstances, type ReachedCase } from './policy-commands.js';
 import type { Obstacle, RestrictedCall } from './restrictions.js';
@@ -19,6 +21,8 @@ export interface ResponderOptions extends Pick<
   mode: 'observe' | 'act';
   /** The response policy of an agent's class. */
   policyOf: (agentId: string) => ResponsePolicy;
+  /** Class of an agent, by name. */
+  classOf: (agentId: string) => string;
   /** Agents of a tenant that are known. */
   knownAgents: (tenant: string) => number;
   load: (key: string) => Uint8Array | undefined;
@@ -36,6 +40,7 @@ export class Responder {
   readonly #policy: PolicyCommands;
   readonly #gateways: GuardingGateways;
   readonly #confirmations: Confirmations;
+  readonly #fleetLifts: FleetLifts;
 
   constructor(options: ResponderOptions) {
     this.#options = options;
@@ -47,12 +52,14 @@ export class Responder {
     this.#gateways = gateways;
     this.#ledger = ledger;
     this.#policy = policy;
+    this.#fleetLifts = new FleetLifts({ ...options, ledger });
     this.#confirmations = new Confirmations({ ...options, ledger, gateways, climb });
   }
 
   /** Takes up what the store holds, after a restart. */
-  restore(commands: Iterable<Command>): void {
+  restore(commands: Iterable<Command>, lifts: Iterable<FleetLift> = []): void {
     this.#ledger.restore(commands);
+    this.#fleetLifts.restore(lifts);
   }
 
   /** How far containment reaches in a tenant, and how far it may without a person. */
@@ -107,6 +114,7 @@ export class Responder {
   /** A person contains, lifts, or decides about what was proposed. */
   onOrder(order: OperatorOrder, now: number): Effect[] {
     if (order.order === 'contain') return this.#contain(order, now);
+    if (order.liftId !== undefined) return this.#fleetLifts.onOrder(order, now);
     const command = this.#ledger.get(order.tenant, order.commandId ?? '');
     if (command === undefined) return [];
     const step = { now, by: order.by, detail: order.reason };
@@ -122,12 +130,35 @@ export class Responder {
     return [...approved, ...this.#ledger.move({ ...renewed, state: 'approved' }, 'sent', step)];
   }
 
+  /**
+   * Undoes what was done about incidents that a person judged harmless in one go. Where that restricts several agents
+   * now, the person proposes it and a second one confirms; what only waits to be decided about is withdrawn at once.
+   */
+  liftGathered(
+    incidents: readonly Incident[],
+    verdict: Pick<LiftWish, 'tenant' | 'by' | 'reason'>,
+    now: number,
+  ): Effect[] {
+    const { tenant, by, reason } = verdict;
+    const commands = incidents.flatMap(({ commandIds }) =>
+      commandIds.flatMap((id) => this.#ledger.get(tenant, id) ?? []),
+    );
+    const agents = new Set(commands.filter(isInForce).map(({ agentId }) => agentId));
+    const isFleetWide = agents.size > 1;
+    const lifted = commands
+      .filter((command) => !isFleetWide || !isInForce(command))
+      .flatMap((command) => this.#ledger.move(command, 'undone', { now, by, detail: reason }));
+    if (!isFleetWide) return lifted;
+    const incidentIds = incidents.map(({ id }) => id);
+    return [...lifted, ...this.#fleetLifts.propose({ ...verdict, incidentIds }, now)];
+  }
+
   /** Ends what has expired and gives out again what nobody confirmed in time. Call with every tick. */
   onTime(now: number): Effect[] {
     const expired = this.#ledger
       .active(({ expiresAt }) => expiresAt <= now)
       .flatMap((command) => this.#ledger.move(command, 'expired', { now, by: 'parallax', detail: 'its time was up' }));
-    return [...expired, ...this.#confirmations.onTime(now)];
+    return [...expired, ...this.#confirmations.onTime(now), ...this.#fleetLifts.onTime(now)];
   }
 
   /** A call that a gateway asks about or that was reported: whoever asks and reports guards the agent. */
@@ -173,6 +204,7 @@ export class Responder {
   drain(puts: { key: string; value: Uint8Array }[], deletes: string[]): void {
     this.#ledger.drain(puts, deletes);
     this.#policy.drain(puts, deletes);
+    this.#fleetLifts.drain(puts, deletes);
     this.#gateways.drain(puts, deletes);
   }
 

@@ -1,3 +1,4 @@
+import type { Incident } from '../model/incident.js';
 import type { Verdict } from '../model/log-record.js';
 import type { Turn } from './turn.js';
 
@@ -10,33 +11,42 @@ export class Verdicts {
   }
 
   apply(verdict: Verdict): void {
-    const { baselines, correlator, responder } = this.#turn.parts;
-    const incident = correlator.onVerdict(verdict);
+    const incident = this.#judge(verdict);
     if (incident === undefined) return;
-    this.#turn.emit([{ type: 'incident', value: incident }]);
-    this.#turn.parts.alarms.judged(incident, this.#turn.parts.classOf(incident.agentId), verdict.verdict);
     const isHarmless = verdict.verdict !== 'true-positive';
-    baselines.release(incident.id, isHarmless, verdict.time);
-    this.#settleShift(verdict, isHarmless);
+    const gathered = this.#settleShift(verdict, isHarmless);
     if (!isHarmless) return;
     // A person says that it was harmless: what was done about it is undone in the same step.
-    for (const commandId of incident.commandIds) {
-      const { tenant, by, time } = verdict;
-      const reason = `incident closed as ${verdict.verdict}`;
-      this.#turn.emit(responder.onOrder({ time, tenant, order: 'lift', commandId, by, reason }, this.#turn.now));
-    }
+    const { tenant, by } = verdict;
+    const reason = `incident closed as ${verdict.verdict}`;
+    const { responder } = this.#turn.parts;
+    this.#turn.emit(responder.liftGathered([incident, ...gathered], { tenant, by, reason }, this.#turn.now));
   }
 
-  /** A verdict on what a whole class did is a verdict on every session that is gathered under it. */
-  #settleShift(verdict: Verdict, isHarmless: boolean): void {
+  /** Closes one incident. @returns it as it is then, or undefined where it is not known or closed already */
+  #judge(verdict: Verdict): Incident | undefined {
+    const { alarms, baselines, classOf, correlator } = this.#turn.parts;
+    const incident = correlator.onVerdict(verdict);
+    if (incident === undefined) return undefined;
+    this.#turn.emit([{ type: 'incident', value: incident }]);
+    alarms.judged(incident, classOf(incident.agentId), verdict.verdict);
+    baselines.release(incident.id, verdict.verdict !== 'true-positive', verdict.time);
+    return incident;
+  }
+
+  /**
+   * A verdict on what a whole class did is a verdict on every session that is gathered under it.
+   *
+   * @returns the incidents that it closed
+   */
+  #settleShift(verdict: Verdict, isHarmless: boolean): Incident[] {
     const { baselines, correlator, peers } = this.#turn.parts;
     const settled = peers.onVerdict(verdict, this.#turn.now);
-    if (settled === undefined) return;
+    if (settled === undefined) return [];
     for (const key of settled.quarantines) baselines.release(key, isHarmless, verdict.time);
-    if (!isHarmless) return;
-    for (const incidentId of settled.incidentIds) {
-      const gathered = correlator.incident(verdict.tenant, incidentId);
-      if (gathered?.gatheredBy === verdict.incidentId) this.apply({ ...verdict, incidentId });
-    }
+    if (!isHarmless) return [];
+    return settled.incidentIds
+      .filter((id) => correlator.incident(verdict.tenant, id)?.gatheredBy === verdict.incidentId)
+      .flatMap((incidentId) => this.#judge({ ...verdict, incidentId }) ?? []);
   }
 }

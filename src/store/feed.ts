@@ -35,6 +35,7 @@ const TABLE_BY_EFFECT: Record<Effect['type'], string> = {
   'command-event': 'command_events',
   restriction: 'restrictions',
   hold: 'holds',
+  'fleet-lift': 'fleet_lifts',
   baseline: 'baseline_versions',
   window: 'windows',
 };

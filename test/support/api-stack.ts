@@ -30,6 +30,7 @@ import { nativeNormalizer } from '../../src/normalize/native.js';
 import { responseCaseSchema } from '../../src/respond/response-case.js';
 import { BoardSubscription } from '../../src/respond/board-subscription.js';
 import type { CommandSource, Subscription, SubscriptionOptions } from '../../src/respond/port.js';
+import { FleetLiftView } from '../../src/respond/fleet-lift-view.js';
 import { HoldView } from '../../src/respond/hold-view.js';
 import { openSigning } from '../../src/signing/open-signing.js';
 import { temporaryDirectory } from './temporary-directory.js';
@@ -138,6 +139,7 @@ export interface ApiStack {
   intake: LoggingIntake;
   board: FakeCommandBoard;
   holds: HoldView;
+  lifts: FleetLiftView;
   incidents: Incident[];
   /** Rows of agent-a; version 3 is its newest. */
   baselines: BaselineVersion[];
@@ -186,6 +188,7 @@ export async function startApi(
   });
   const board = new FakeCommandBoard();
   const holds = new HoldView(100);
+  const lifts = new FleetLiftView();
   const incidents: Incident[] = [];
   const baselines: BaselineVersion[] = [];
   const journal: ApiStack['journal'] = { acks: [], verdicts: [], orders: [], activations: [] };
@@ -250,6 +253,11 @@ export async function startApi(
       },
       rebuildStatus: () => (rebuilds.length === 0 ? undefined : rebuildStatuses.shift()),
     },
+    lifts: {
+      list: (tenant) => lifts.list(tenant),
+      get: (tenant, id) => lifts.get(tenant, id),
+      classes: ['support', 'default'],
+    },
     responses: {
       explain: (tenant, id) => {
         const incident = incidents.find((one) => one.tenant === tenant && one.id === id);
@@ -303,6 +311,7 @@ export async function startApi(
     intake,
     board,
     holds,
+    lifts,
     incidents,
     baselines,
     archived,

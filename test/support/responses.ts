@@ -33,6 +33,7 @@ export function responderOptions({
     maxDeliveries: 2,
     gatewayRecentMs: 60_000,
     caps: { ...WIDE_CAPS, ...caps },
+    classOf: () => 'default',
     policyOf: () => policy,
     knownAgents: () => 100,
     load: () => undefined,

@@ -1,4 +1,5 @@
 import type { Command } from '../../src/model/command.js';
+import type { FleetLift } from '../../src/model/fleet-lift.js';
 import type { Hold } from '../../src/model/hold.js';
 import type { Incident } from '../../src/model/incident.js';
 import type { Signal } from '../../src/model/signal.js';
@@ -98,6 +99,24 @@ export function sampleHold(change: Partial<Hold> = {}): Hold {
     onTimeout: 'deny',
     state: 'waiting',
     changedAt: 1_000,
+    ...change,
+  };
+}
+
+/** A lift of several agents' containments that waits for a second person. */
+export function sampleFleetLift(change: Partial<FleetLift> = {}): FleetLift {
+  return {
+    id: 'lift_1',
+    tenant: 'default',
+    agentClass: 'support',
+    incidentIds: ['inc_1'],
+    state: 'proposed',
+    commands: 3,
+    agents: 2,
+    proposedBy: 'responder',
+    reason: 'the release was fine',
+    proposedAt: 1_000,
+    expiresAt: 3_601_000,
     ...change,
   };
 }

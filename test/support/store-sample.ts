@@ -4,7 +4,7 @@ import type { Effect } from '../../src/model/effect.js';
 import type { DeadLetter } from '../../src/model/log-record.js';
 import type { Observation, ObservationBase, Payload } from '../../src/model/observation.js';
 import type { WindowSummary } from '../../src/model/window.js';
-import { sampleHold, sampleIncident, sampleSignal } from './samples.js';
+import { sampleFleetLift, sampleHold, sampleIncident, sampleSignal } from './samples.js';
 
 /** 2026-01-15, noon. */
 export const SAMPLE_TIME_MS = 1_768_478_400_000;
@@ -194,6 +194,15 @@ export function sampleEffects(n: number): Effect[] {
     { type: 'command', value: command },
     { type: 'command-event', value: event },
     { type: 'restriction', value: restriction },
+    {
+      type: 'fleet-lift',
+      value: sampleFleetLift({
+        id: `lift_${n}`,
+        decidedBy: 'ann',
+        decisionReason: 'checked',
+        decidedAt: SAMPLE_TIME_MS,
+      }),
+    },
     {
       type: 'hold',
       value: sampleHold({ id: `hold_${n}`, usedBy: 'obs_1', decidedBy: 'ann', decisionReason: 'known' }),

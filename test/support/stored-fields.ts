@@ -1,5 +1,6 @@
 import type { BaselineVersion } from '../../src/model/baseline.js';
 import type { Command, CommandEvent, Restriction } from '../../src/model/command.js';
+import type { FleetLift } from '../../src/model/fleet-lift.js';
 import type { Hold } from '../../src/model/hold.js';
 import type { Incident } from '../../src/model/incident.js';
 import type { DeadLetter } from '../../src/model/log-record.js';
@@ -176,6 +177,22 @@ export const STORED_FIELDS = {
     decidedBy: true,
     decisionReason: true,
   } satisfies Fields<Hold>,
+  fleet_lifts: {
+    id: true,
+    tenant: true,
+    agentClass: true,
+    incidentIds: true,
+    state: true,
+    commands: true,
+    agents: true,
+    proposedBy: true,
+    reason: true,
+    proposedAt: true,
+    expiresAt: true,
+    decidedBy: true,
+    decisionReason: true,
+    decidedAt: true,
+  } satisfies Fields<FleetLift>,
   baseline_versions: {
     tenant: true,
     agentId: true,

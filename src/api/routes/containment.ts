@@ -140,6 +140,7 @@ function checkUninvolved(command: Command, { id }: Principal, ports: ApiPorts): 
   });
 }
 
-function conflict(message: string, fix = 'see GET /v1/commands for how it stands'): ApiError {
+/** What is asked for does not go with how things stand. */
+export function conflict(message: string, fix = 'see GET /v1/commands for how it stands'): ApiError {
   return new ApiError(409, 'conflict', message, { fix });
 }
