@@ -17,7 +17,10 @@ export interface ContainmentScope {
 
 /** What was done to one agent, tool or session lately. All times epoch ms. */
 export interface ScopeHistory {
-  /** When policy contained it, by itself or with a person's approval; oldest first. */
+  /**
+   * When policy contained it anew, by itself or with a person's approval; oldest first. What was ordered while it was
+   * contained already is part of the same containment, and while one lasts there is none to begin.
+   */
   containedAt: readonly number[];
   /** When a person last lifted it, or what it covers. */
   liftedAt?: number;
@@ -40,7 +43,7 @@ export function needsRest(
   return `cool-down: contained ${recent} times within ${spanText(withinMs)}`;
 }
 
-type Remembered = Pick<Command, 'tenant' | 'agentId' | 'action'> & {
+type Remembered = Pick<Command, 'tenant' | 'agentId' | 'action' | 'expiresAt'> & {
   tool: string | undefined;
   sessionId: string | undefined;
   incidentId: string | undefined;
@@ -60,33 +63,47 @@ export class CoolDown {
 
   /** Takes in a command in its present state. */
   note(command: Command): void {
-    const { tenant, agentId, id, action, tool, sessionId, incidentId, sentAt, liftedAt } = command;
+    const { tenant, agentId, id, action, tool, sessionId, incidentId, sentAt, expiresAt, liftedAt } = command;
     if (sentAt === undefined) return;
     const key = keyOf(tenant, id);
-    this.#entries.set(key, { tenant, agentId, action, tool, sessionId, incidentId, sentAt, liftedAt });
+    this.#entries.set(key, { tenant, agentId, action, tool, sessionId, incidentId, sentAt, expiresAt, liftedAt });
     const agentKey = keyOf(tenant, agentId);
     const keys = this.#byAgent.get(agentKey) ?? new Set();
     keys.add(key);
     this.#byAgent.set(agentKey, keys);
   }
 
-  /** @param incidentId containments because of this incident do not count: it never causes the same one twice */
-  history(scope: ContainmentScope, incidentId: string): ScopeHistory {
-    const containedAt: number[] = [];
+  /**
+   * @param incidentId containments because of this incident do not count: it never causes the same one twice
+   * @param now processing time, epoch ms
+   */
+  history(scope: ContainmentScope, incidentId: string, now: number): ScopeHistory {
+    const spans: [begin: number, end: number][] = [];
     let liftedAt: number | undefined;
     for (const key of this.#byAgent.get(keyOf(scope.tenant, scope.agentId)) ?? []) {
       const command = this.#entries.peek(key);
       if (command === undefined) continue;
       const isSame = isSameScope(scope, command);
       const isByPolicy = command.incidentId !== undefined && command.incidentId !== incidentId;
-      if (isSame && isByPolicy) containedAt.push(command.sentAt);
+      if (isSame && isByPolicy) spans.push([command.sentAt, command.liftedAt ?? command.expiresAt]);
       if (command.liftedAt !== undefined && (isSame || isAgentWide(scope.action))) {
         liftedAt = Math.max(liftedAt ?? 0, command.liftedAt);
       }
     }
-    containedAt.sort((a, b) => a - b);
+    const containedAt = beginnings(spans, now);
     return liftedAt === undefined ? { containedAt } : { containedAt, liftedAt };
   }
+}
+
+/** When containment began anew. Empty while one lasts: what is contained is not contained again. */
+function beginnings(spans: readonly [begin: number, end: number][], now: number): number[] {
+  const begun: number[] = [];
+  let end = Number.NEGATIVE_INFINITY;
+  for (const [from, to] of spans.toSorted(([a], [b]) => a - b)) {
+    if (from >= end) begun.push(from);
+    end = Math.max(end, to);
+  }
+  return end > now ? [] : begun;
 }
 
 /** What is ordered against a whole agent covers its tools and sessions too. */

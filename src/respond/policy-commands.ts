@@ -97,7 +97,7 @@ export class PolicyCommands {
         return issued !== undefined && !mayChange(issued);
       },
       stands: (action) => ledger.hasAgentWide({ tenant, agentId, action }, commandId(incident, action, about)),
-      scope: (action) => ledger.coolDown.history({ tenant, action, ...about }, incident.id),
+      scope: (action) => ledger.coolDown.history({ tenant, action, ...about }, incident.id, now),
       ...this.#reached(tenant, agentId, now),
     };
   }
@@ -111,7 +111,7 @@ export class PolicyCommands {
     const liftedAgoMs: ReachedCase['liftedAgoMs'] = {};
     const standing: CommandAction[] = [];
     for (const action of COMMAND_ACTIONS) {
-      const { containedAt, liftedAt } = ledger.coolDown.history({ tenant, action, ...about }, incident.id);
+      const { containedAt, liftedAt } = ledger.coolDown.history({ tenant, action, ...about }, incident.id, now);
       if (containedAt.length > 0) containments[action] = containedAt.slice(-MAX_TIMES).map((time) => now - time);
       if (liftedAt !== undefined) liftedAgoMs[action] = now - liftedAt;
       const own = commandId(incident, action, about);
@@ -165,7 +165,7 @@ export class PolicyCommands {
     if (incidentId !== undefined) command.incidentId = incidentId;
     const isAutomatic = from.issuedBy === 'policy' && from.decidedBy === undefined;
     const about = { agentId, violation: false, emitters: isAutomatic ? LEAST_EMITTERS : 0 };
-    const scope = ledger.coolDown.history({ tenant, agentId, action }, incidentId ?? '');
+    const scope = ledger.coolDown.history({ tenant, agentId, action }, incidentId ?? '', now);
     const facts = { ...this.#reached(tenant, agentId, now), sharedBehaviour: undefined, scope: () => scope, now };
     const obstacle = obstacleTo(action, about, { policy, caps, sent: 0 }, facts);
     if (mode === 'act' && obstacle === undefined) return this.#send(command, why, now);

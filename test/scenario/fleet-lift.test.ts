@@ -27,7 +27,7 @@ beforeAll(async () => {
   setup = prepareService(join(directory.path, 'observer'), { mode: 'act', keys });
   for (const id of ['bob', 'bound']) writeFileSync(file(id), `key-of-${id}-0123456789`, { mode: 0o600 });
   service = await ServiceProcess.start(setup);
-}, 120_000);
+}, 300_000);
 
 afterAll(async () => {
   await service.stop();
@@ -72,22 +72,4 @@ it('lifts for a whole class when two persons say so, over a kill between them', 
   expect(confirmed.out).toContain('proposed by admin, confirmed by bob: the release was fine');
   expect(await restricted()).toEqual(['coder-1']);
   expect((await as('bob', 'lift', '--pending')).out).toBe('nothing waits for a second person\n');
-}, 120_000);
-
-it('says what to do where it cannot', async () => {
-  const cases: [string[], number, string][] = [
-    [['lift', '--all', '--class', 'nobody', '--reason', 'r'], 1, 'there is no such class of agents'],
-    [['lift', '--all'], 2, 'say --reason TEXT'],
-    [['lift', 'cmd_1', '--all', '--reason', 'r'], 2, 'say one of COMMAND_ID, --all'],
-    [['lift', '--class', 'support', '--reason', 'r'], 2, 'say one of COMMAND_ID, --all'],
-    [['lift', '--confirm', 'lift_none', '--reason', 'r'], 1, 'there is no such lift'],
-  ];
-  for (const [args, code, message] of cases) {
-    const outcome = await as('admin', ...args);
-    expect([args.join(' '), outcome.code, outcome.err]).toEqual([
-      args.join(' '),
-      code,
-      expect.stringContaining(message),
-    ]);
-  }
-}, 60_000);
+}, 300_000);

@@ -11,6 +11,7 @@ import { sampleCommand, sampleIncident } from '../../support/samples.js';
 
 const HOUR_MS = 60 * 60_000;
 const START = 1_000 * HOUR_MS;
+const LATER = START + 10 * HOUR_MS;
 const FREEZE: ResponseOverride = { 'freeze-tool': { toolSessions: 1 }, 'revoke-session': { mode: 'off' } };
 
 function commandsOf(effects: readonly Effect[]): Command[] {
@@ -107,7 +108,7 @@ describe('a loop of containment and recovery', () => {
 describe('CoolDown', () => {
   const scope = { tenant: 'default', agentId: 'agent-a', action: 'freeze-tool', tool: 'send_money' } as const;
   const sent = (id: string, change: Partial<Command> = {}) =>
-    sampleCommand({ id, sentAt: START, incidentId: `inc_${id}`, ...change });
+    sampleCommand({ id, sentAt: START, expiresAt: START + HOUR_MS, incidentId: `inc_${id}`, ...change });
 
   it('counts what policy did to the same subject, and nothing else', () => {
     const subject = new CoolDown();
@@ -121,29 +122,43 @@ describe('CoolDown', () => {
     subject.note(byHand);
     const { sentAt: __, ...onlyProposed } = sent('proposed', { state: 'proposed' });
     subject.note(onlyProposed);
-    expect(subject.history(scope, 'inc_new')).toEqual({ containedAt: [START] });
-    expect(subject.history(scope, 'inc_a')).toEqual({ containedAt: [] });
-    expect(subject.history({ ...scope, tool: 'read_mail' }, '')).toEqual({ containedAt: [START] });
+    expect(subject.history(scope, 'inc_new', LATER)).toEqual({ containedAt: [START] });
+    expect(subject.history(scope, 'inc_a', LATER)).toEqual({ containedAt: [] });
+    expect(subject.history({ ...scope, tool: 'read_mail' }, '', LATER)).toEqual({ containedAt: [START] });
     const revoke = { tenant: 'default', agentId: 'agent-a', action: 'revoke-session', sessionId: 's1' } as const;
     subject.note(sent('s1', { action: 'revoke-session', sessionId: 's1' }));
     subject.note(sent('s2', { action: 'revoke-session', sessionId: 's2' }));
-    expect(subject.history(revoke, '').containedAt).toHaveLength(1);
+    expect(subject.history(revoke, '', LATER).containedAt).toHaveLength(1);
+  });
+
+  it('counts what overlaps once, and nothing while a containment lasts', () => {
+    const subject = new CoolDown();
+    const span = (id: string, from: number, to: number) =>
+      subject.note(sent(id, { sentAt: START + from, expiresAt: START + to }));
+    span('a', 0, 100);
+    span('b', 50, 150);
+    span('c', 140, 160);
+    span('d', 160, 170);
+    expect(subject.history(scope, '', START + 170).containedAt).toEqual([START, START + 160]);
+    expect(subject.history(scope, '', START + 169).containedAt).toEqual([]);
+    subject.note(sent('d', { sentAt: START + 160, expiresAt: START + 170, state: 'undone', liftedAt: START + 165 }));
+    expect(subject.history(scope, '', START + 169).containedAt).toEqual([START, START + 160]);
   });
 
   it('extends a lift to what covers the same: the whole agent, not another tool', () => {
     const subject = new CoolDown();
     subject.note(sent('a', { state: 'undone', liftedAt: START + 5 }));
-    expect(subject.history(scope, '').liftedAt).toBe(START + 5);
-    expect(subject.history({ ...scope, action: 'suspend-agent' }, '').liftedAt).toBe(START + 5);
-    expect(subject.history({ ...scope, tool: 'read_mail' }, '').liftedAt).toBeUndefined();
-    expect(subject.history({ ...scope, agentId: 'agent-b' }, '').liftedAt).toBeUndefined();
+    expect(subject.history(scope, '', LATER).liftedAt).toBe(START + 5);
+    expect(subject.history({ ...scope, action: 'suspend-agent' }, '', LATER).liftedAt).toBe(START + 5);
+    expect(subject.history({ ...scope, tool: 'read_mail' }, '', LATER).liftedAt).toBeUndefined();
+    expect(subject.history({ ...scope, agentId: 'agent-b' }, '', LATER).liftedAt).toBeUndefined();
   });
 
   it('forgets the oldest beyond its limit', () => {
     const subject = new CoolDown();
     for (let n = 0; n <= 20_000; n++) subject.note(sent(`c${n}`, { agentId: `agent-${n}`, sentAt: START + n }));
-    expect(subject.history({ ...scope, agentId: 'agent-0' }, '').containedAt).toEqual([]);
-    expect(subject.history({ ...scope, agentId: 'agent-1' }, '').containedAt).toEqual([START + 1]);
+    expect(subject.history({ ...scope, agentId: 'agent-0' }, '', LATER).containedAt).toEqual([]);
+    expect(subject.history({ ...scope, agentId: 'agent-1' }, '', LATER).containedAt).toEqual([START + 1]);
   });
 });
 
