@@ -39,6 +39,7 @@ const COUNTS = [
   'values',
   'valuesByKind',
   'distinctByKind',
+  'singlesByKind',
   'argWords',
 ] as const;
 type CountName = (typeof COUNTS)[number];
@@ -71,10 +72,11 @@ export class AgentBaseline implements Record<CountName, CountMap> {
   readonly origins: CountMap;
   /** Targets of known source by place, and by place and source tool. */
   readonly sources: CountMap;
-  /** Targets by (kind, value), by kind; distinct values by kind. */
+  /** Targets by (kind, value), by kind; distinct values by kind, and those of them that were seen once. */
   readonly values: CountMap;
   readonly valuesByKind: CountMap;
   readonly distinctByKind: CountMap;
+  readonly singlesByKind: CountMap;
   /** Sessions by argument word. */
   readonly argWords: CountMap;
   readonly known = new Map<number, UsedTool>();
@@ -95,6 +97,8 @@ export class AgentBaseline implements Record<CountName, CountMap> {
     this.values = counts('values');
     this.valuesByKind = counts('valuesByKind');
     this.distinctByKind = counts('distinctByKind');
+    // An earlier version of this program did not count them; there can be no more.
+    this.singlesByKind = counts(plain?.counts['singlesByKind'] === undefined ? 'distinctByKind' : 'singlesByKind');
     this.argWords = counts('argWords');
     this.names = NameBook.fromPlain(plain?.names ?? [], MAX_NAMES);
     this.requests = RequestMemory.fromPlain(plain?.requests ?? [], caps.requests);
@@ -161,6 +165,7 @@ export class AgentBaseline implements Record<CountName, CountMap> {
     if (!this.values.add(value, by, journal)) return;
     const now = this.values.get(value);
     if (by > 0 ? now === 1 : now === 0) this.distinctByKind.add(kind, by, journal);
+    if (now === 1 || now - by === 1) this.singlesByKind.add(kind, now === 1 ? 1 : -1, journal);
   }
 
   toPlain(): PlainBaseline {

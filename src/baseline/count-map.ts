@@ -16,6 +16,7 @@ export class CountMap {
   readonly #capacity: number;
   #total = 0;
   #ignored = 0;
+  #singles = 0;
 
   constructor(capacity: number) {
     this.#capacity = capacity;
@@ -28,6 +29,11 @@ export class CountMap {
   /** Sum of all counts. */
   get total(): number {
     return this.#total;
+  }
+
+  /** Keys counted once: how often a new one still comes (Good 1953). */
+  get singles(): number {
+    return this.#singles;
   }
 
   /** Additions of new keys that found the map full. */
@@ -48,6 +54,7 @@ export class CountMap {
     }
     journal?.count(this, key, before);
     this.#total += by;
+    this.#countSingles(before, before + by);
     return true;
   }
 
@@ -58,7 +65,13 @@ export class CountMap {
 
   /** Sets a count, also above the cap: only for taking changes back. */
   put(key: number, count: number): void {
-    this.#total += count - this.#counts.set(key, count);
+    const before = this.#counts.set(key, count);
+    this.#total += count - before;
+    this.#countSingles(before, count);
+  }
+
+  #countSingles(before: number, after: number): void {
+    this.#singles += (after === 1 ? 1 : 0) - (before === 1 ? 1 : 0);
   }
 
   /** In no particular order. */

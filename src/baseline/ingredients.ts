@@ -64,7 +64,7 @@ export function measureCall(from: Measuring, call: CallFact): Ingredients {
     write: write ? 1 : 0,
     writesBefore: session.writes,
     tool: expectation.toolSurprise(call.tool, call.toolWords),
-    newTool: own.tools.get(call.tool) > 0 ? 0 : nats((own.known.size + 1) / (own.tools.total + 2)),
+    newTool: own.tools.get(call.tool) > 0 ? 0 : unseenNats(own.tools.singles, own.tools.total),
     transition: transitionSurprise(from, session.lastTool, call.tool),
     promised: write ? promised(from, call.tool) : 0,
     delegated: expectation.delegated,
@@ -92,9 +92,11 @@ export function measureCall(from: Measuring, call: CallFact): Ingredients {
       return;
     }
     const novelty = valueNovelty(own, target);
-    if (x.newestTarget < 0 || novelty > x.newest) {
+    const unseen =
+      novelty === 0 ? 0 : unseenNats(own.singlesByKind.get(target.kind), own.valuesByKind.get(target.kind));
+    if (x.newestTarget < 0 || unseen > x.newest) {
       x.newestTarget = i;
-      x.newest = novelty;
+      x.newest = unseen;
     }
     if (cls === 'read') measureReadTarget(from, { call, i, novelty }, x);
   });
@@ -104,6 +106,14 @@ export function measureCall(from: Measuring, call: CallFact): Ingredients {
 /** Probability that counts, floored so that a surprise stays finite: nats. */
 export function nats(p: number): number {
   return -Math.log(Math.max(p, 1e-6));
+}
+
+/**
+ * Surprise of something never seen before, nats: the share of what was seen once among all that was seen estimates how
+ * often something new comes (Good 1953, "The population frequencies of species"), with the prior of one new in two.
+ */
+function unseenNats(seenOnce: number, seen: number): number {
+  return nats((seenOnce + 1) / (seen + 2));
 }
 
 function promised({ own, session, expectation }: Measuring, tool: number): number {

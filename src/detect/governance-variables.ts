@@ -1,6 +1,7 @@
 import type { GovernanceFacts } from '../governance/port.js';
 import { TIERS } from '../model/observation.js';
 import { SENSITIVITIES } from '../model/profile.js';
+import { isOutsideHours, undeclaredDestinations } from './expected-scope.js';
 import type { Assessment } from './port.js';
 import type { Variable, VariableType, VariableValue } from './vocabulary.js';
 
@@ -56,6 +57,23 @@ export const GOVERNANCE_VARIABLES: readonly Variable<Assessment>[] = [
     "the class's budget for a session, tokens; 0 when it has none",
     (g) => g.library.agentClass.profile.budgets.tokensPerSession,
   ),
+  {
+    name: 'library.undeclaredDestinations',
+    type: 'list',
+    about:
+      "hosts among the call's targets that the class's profile does not expect; none where it lists no destinations",
+    read: ({ observation, governance }) =>
+      governance === undefined || !('targets' in observation)
+        ? []
+        : undeclaredDestinations(observation.targets, governance.library.agentClass.profile.destinations),
+  },
+  {
+    name: 'library.outsideHours',
+    type: 'flag',
+    about: "the class's profile says when its agents are at work, and this is another time",
+    read: ({ observation, governance }) =>
+      governance !== undefined && isOutsideHours(observation.time, governance.library.agentClass.profile.hours),
+  },
   flag(
     'grant.required',
     'this class may use the tool under a grant or an approval only',

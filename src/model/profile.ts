@@ -28,6 +28,32 @@ const approverSchema = z.strictObject({
   mayApprove: namePatterns.min(1),
 });
 
+export const WEEKDAYS = ['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'] as const;
+
+/** When agents of a class are at work; `from` later than `to` is a night. */
+const hoursSchema = z.strictObject({
+  days: z
+    .array(z.enum(WEEKDAYS))
+    .min(1)
+    .default([...WEEKDAYS]),
+  /** Full hours, 0 to 24. */
+  from: z.number().int().min(0).max(23),
+  to: z.number().int().min(1).max(24),
+  /** Hours that the class's clock is ahead of UTC. */
+  utcOffset: z.number().min(-12).max(14).default(0),
+});
+export type WorkingHours = z.infer<typeof hoursSchema>;
+
+/** A host or domain, as in `example.com`; it stands for what is below it too. */
+const destination = z
+  .string()
+  .min(1)
+  .max(253)
+  .regex(/^[^\s/@*:]+$/u, {
+    message: 'must be a host or domain such as "example.com", without scheme, port, path or "*"',
+  })
+  .transform((host) => host.toLowerCase());
+
 const budgetsSchema = z.strictObject({
   costUsdPerSession: z.number().positive().exactOptional(),
   tokensPerSession: z.number().int().positive().exactOptional(),
@@ -50,6 +76,10 @@ export const profileSchema = z.strictObject({
   agents: namePatterns.default([]),
   /** Tools that agents of this class are expected to use. */
   tools: namePatterns.default([]),
+  /** Hosts and domains that they are expected to send to, be it by mail, address or host; without any, all are. */
+  destinations: z.array(destination).max(MAX_ENTRIES).default([]),
+  /** When they are expected to be at work; at any time unless given. */
+  hours: hoursSchema.exactOptional(),
   /** Tools they may use under a grant only, whatever their tier. */
   needsGrant: namePatterns.default([]),
   /** Who may approve what. Without any, everybody but the agent itself may. */
