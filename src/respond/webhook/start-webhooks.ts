@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { ConfigError, type WebhookConfig } from '../../config.js';
 import type { Clock } from '../../lib/clock.js';
+import type { GatewayMessage } from '../../model/gateway-message.js';
 import { AddressRules } from './address-rules.js';
 import { GuardedPost } from './guarded-post.js';
 import { Webhook, type WebhookOptions, type WebhookStatus } from './webhook.js';
@@ -16,8 +17,10 @@ export interface WebhookParts {
   source: string;
   commands: WebhookOptions['commands'];
   store: { cursor(name: string): number; setCursor(name: string, value: number): Promise<void> };
-  /** Puts a message into the form in which a gateway reads it. */
-  seal: (message: Parameters<WebhookOptions['seal']>[0], gatewayId: string) => ReturnType<WebhookOptions['seal']>;
+  /** Place in the outbox at which this run began; whoever was told something before it gets the full state first. */
+  startedAt: number;
+  /** @returns a compact JWS for one gateway */
+  sign: (message: GatewayMessage, gatewayId: string) => Promise<string>;
   acknowledge: WebhookOptions['acknowledge'];
   clock: Clock;
   random: () => number;
@@ -31,7 +34,7 @@ export interface Webhooks {
 
 /** Starts delivering to every configured webhook, each on its own. @throws ConfigError where a secret cannot be read */
 export function startWebhooks(parts: WebhookParts): Webhooks {
-  const { configs, store, seal, random } = parts;
+  const { configs, store, sign, startedAt, random } = parts;
   // All secrets before anything starts: a mistake in the last one must not leave the others running.
   const opened = configs.map((config, i) => {
     const where = `deliver.webhooks.${i} ("${config.id}")`;
@@ -47,8 +50,11 @@ export function startWebhooks(parts: WebhookParts): Webhooks {
       gatewayId,
       rights: { role: 'gateway', tenant: config.tenant, agents: config.agents },
       keys,
-      place: { read: () => store.cursor(cursor), write: (sequence) => store.setCursor(cursor, sequence) },
-      seal: (message) => seal(message, gatewayId),
+      place: {
+        read: () => (store.cursor(cursor) > startedAt ? store.cursor(cursor) : 0),
+        write: (sequence) => store.setCursor(cursor, sequence),
+      },
+      seal: async (message) => ({ contentType: 'application/jose', data: await sign(message, gatewayId) }),
       post: (headers, body, signal) => target.post(headers, body, signal),
       backoff: { baseMs: RETRY_MIN_MS, maxMs: RETRY_MAX_MS, random },
       refreshMs: config.refreshMs,
