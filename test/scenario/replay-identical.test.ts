@@ -211,7 +211,9 @@ async function live(train: readonly Session[], events: readonly Session[]): Prom
 
   /** People close incidents and contain by hand; a gateway confirms and refuses. */
   async function judge(): Promise<void> {
-    const [first, second] = core.incidents.list({ tenant: 'default', status: 'open', limit: 10 });
+    // Incidents about containment itself have no commands of their own to undo.
+    const open = core.incidents.list({ tenant: 'default', status: 'open', limit: 1_000 });
+    const [first, second] = open.filter(({ commandIds }) => commandIds.length > 0);
     if (first === undefined || second === undefined) throw new Error('there were no incidents to judge');
     const sent = core.commands.list({ tenant: 'default', limit: 100 }).filter(({ state }) => state === 'sent');
     for (const [i, { id }] of sent.slice(0, 4).entries()) {
