@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { makeArchiveRoom } from '../../src/store/archive-room.js';
 import { openStore, type Store } from '../../src/store/store.js';
 import { ArchivedCore } from '../support/archived-core.js';
 import { syntheticSession } from '../support/synthetic-sessions.js';
@@ -161,6 +162,35 @@ describe('whole baselines in ClickHouse', () => {
       cause: 'ambiguous',
       message: expect.stringContaining(stateId),
     });
+  });
+
+  it('give way by the week, oldest first, where all of it is too large, but never the latest', async () => {
+    const weekMs = 7 * 24 * 60 * 60_000;
+    const ids = async () => {
+      const rows = await store.writer.select<{ id: string; bytes: string }>(
+        `SELECT partition_id AS id, sum(bytes_on_disk) AS bytes FROM system.parts
+         WHERE database = currentDatabase() AND table = 'baseline_states' AND active GROUP BY id ORDER BY id`,
+      );
+      return rows.map(({ id, bytes }) => ({ id, bytes: Number(bytes) }));
+    };
+    for (const weeks of [1, 2, 3]) {
+      const row = { tenant: 'old', agentId: 'a', version: weeks, archivedAt: Date.now() - weeks * weekMs, state: 'A' };
+      await store.writer.insert({
+        table: 'baseline_states',
+        body: Buffer.from(`${JSON.stringify(row)}\n`),
+        token: `old-${weeks}`,
+      });
+    }
+    const before = await ids();
+    expect(before.length).toBeGreaterThanOrEqual(4);
+    const total = before.reduce((sum, { bytes }) => sum + bytes, 0);
+    expect(await makeArchiveRoom(store.writer, total)).toBe(true);
+    expect(await ids()).toEqual(before);
+    expect(await makeArchiveRoom(store.writer, total - 1)).toBe(true);
+    expect(await ids()).toEqual(before.slice(1));
+    expect(await makeArchiveRoom(store.writer, 1)).toBe(false);
+    expect(await ids()).toEqual(before.slice(-1));
+    expect((await first.desk.archived(TENANT, AGENT))?.length).toBeGreaterThan(0);
   });
 });
 
