@@ -8,40 +8,52 @@ const TOOL = 'audit.disable';
 const COUNT = 40;
 const LONGEST_MS = 10_000;
 
+/** A gateway that hears of commands in one of the ways there are. */
+export interface Listener {
+  /** Resolves with the time (of `performance.now`) at which the gateway knows that a session is revoked. */
+  next(subject: { agentId: string; sessionId: string }): Promise<number>;
+  close(): void | Promise<void>;
+}
+
 /**
- * Sends decisive events, one after the other, and waits for each one's command at a subscribed gateway.
+ * Sends decisive events, one after the other, and waits for each one's command at a gateway.
  *
+ * @param listen connects the gateway; by default one that reads the stream
  * @returns ms from the event's sending to the command's arrival; Infinity where none came
  */
-export async function commandLatencies(target: Target, tag: string): Promise<number[]> {
-  const stream = await subscribe(target);
+export async function commandLatencies(
+  target: Target,
+  tag: string,
+  listen: (target: Target) => Promise<Listener> = followStream,
+): Promise<number[]> {
+  const gateway = await listen(target);
   const latencies: number[] = [];
   for (let n = 0; n < COUNT; n++) {
     const sessionId = `decisive-${tag}-${n}`;
+    const agentId = `support-agent-${n}`;
     const body = JSON.stringify({
       stream: 'action',
       kind: 'tool_call',
       time: Date.now(),
-      agentId: `support-agent-${n}`,
+      agentId,
       sessionId,
       callId: `${sessionId}-1`,
       tool: TOOL,
       effect: 'auth',
       decision: 'allow',
     });
-    const arrival = stream.next(`"${sessionId}"`);
+    const arrival = gateway.next({ agentId, sessionId });
     const sent = performance.now();
     await post(`${target.url}/v1/observations`, target.keyOf('gateway'), Buffer.from(body));
     const arrivedAt = await Promise.race([arrival, sleep(LONGEST_MS, Infinity)]);
     latencies.push(arrivedAt - sent);
     await sleep(150);
   }
-  stream.close();
+  await gateway.close();
   return latencies;
 }
 
-/** `next` resolves with the time at which a text arrives. */
-async function subscribe(target: Target): Promise<{ next: (text: string) => Promise<number>; close: () => void }> {
+async function followStream(target: Target): Promise<Listener> {
   let awaited: { text: string; resolve: (at: number) => void } | undefined;
   let seen = '';
   const headers = { authorization: `Bearer ${target.keyOf('gateway')}` };
@@ -64,11 +76,11 @@ async function subscribe(target: Target): Promise<{ next: (text: string) => Prom
     outgoing.end();
   });
   return {
-    next: (text) =>
+    next: ({ sessionId }) =>
       new Promise((resolve) => {
-        awaited = { text, resolve };
+        awaited = { text: `"${sessionId}"`, resolve };
       }),
-    close: () => outgoing.destroy(),
+    close: () => void outgoing.destroy(),
   };
 }
 
