@@ -1,5 +1,5 @@
 import { BoundedMap } from '../lib/bounded-map.js';
-import { backoffMs, pause, type Backoff } from './backoff.js';
+import { backoffMs, pause, type Backoff } from '../lib/backoff.js';
 import { withDeadline } from './deadline.js';
 import { describeFault, isTransient, postJson, type ObserverAddress } from './observer-http.js';
 import type { EffectiveState, GatewayEvent } from './port.js';

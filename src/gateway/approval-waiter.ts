@@ -1,5 +1,5 @@
 import type { Clock } from '../lib/clock.js';
-import { backoffMs, pause, type Backoff } from './backoff.js';
+import { backoffMs, pause, type Backoff } from '../lib/backoff.js';
 import { withDeadline } from './deadline.js';
 import { isRecord, parseJson } from './json.js';
 import { getJson, type ObserverAddress } from './observer-http.js';

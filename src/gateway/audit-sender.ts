@@ -1,5 +1,5 @@
 import type { WireObservation } from '../model/wire.js';
-import { backoffMs, pause, type Backoff } from './backoff.js';
+import { backoffMs, pause, type Backoff } from '../lib/backoff.js';
 import { withDeadline } from './deadline.js';
 import { parseJson } from './json.js';
 import { readIntakeReport } from './messages.js';

@@ -1,4 +1,4 @@
-import { backoffMs, pause, type Backoff } from './backoff.js';
+import { backoffMs, pause, type Backoff } from '../lib/backoff.js';
 import { bodyChunks } from './body-chunks.js';
 import { describeFault, type ObserverAddress } from './observer-http.js';
 import type { GatewayEvent } from './port.js';

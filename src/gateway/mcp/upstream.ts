@@ -8,7 +8,7 @@ import {
   ToolListChangedNotificationSchema,
   type ClientRequest,
 } from '@modelcontextprotocol/sdk/types.js';
-import { backoffMs, pause, type Backoff } from '../backoff.js';
+import { backoffMs, pause, type Backoff } from '../../lib/backoff.js';
 import { isConnectionLoss, isNetworkFault, isUntouched, kindOfFault, ServerUnavailable } from './faults.js';
 import { pageSchema, readPrompts, readResources, readTemplates, readTools, type OfferLimits } from './offer.js';
 import type { ListKind, Report, ServerOffer } from './port.js';
