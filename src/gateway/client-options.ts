@@ -1,6 +1,7 @@
 import type { JSONWebKeySet } from 'jose';
 import type { Clock } from '../lib/clock.js';
 import type { Effect, Tier } from '../model/observation.js';
+import type { CommandDelivery } from './event-stream.js';
 import type { GatewayEvent, Posture } from './port.js';
 
 export interface GatewayClientOptions {
@@ -35,6 +36,11 @@ export interface GatewayClientOptions {
    * posture without being asked about, until it is heard again, ms. Counts from `subscribe` on. Default 60,000.
    */
   silentAfterMs?: number;
+  /**
+   * How commands come: by `stream`, by `poll`, or `auto`: by stream, and by poll once three streams in a row opened
+   * and brought nothing, as behind a proxy that holds streams back. Default `auto`.
+   */
+  delivery?: CommandDelivery;
   /** Effects that are asked about. Default: all but reads. */
   ask?: readonly Effect[];
   clock?: Clock;

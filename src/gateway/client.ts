@@ -124,6 +124,7 @@ class Client implements GatewayClient {
     this.#stream = new EventStream({
       ...shared,
       path: '/v1/commands/stream',
+      delivery: options.delivery ?? 'auto',
       silenceMs: limits.silenceMs,
       maxEventChars: limits.eventChars,
       apply: (event) => this.#intake.apply(event),

@@ -1,10 +1,20 @@
 import { backoffMs, pause, type Backoff } from '../lib/backoff.js';
 import { bodyChunks } from './body-chunks.js';
+import { pollCommands } from './command-poll.js';
 import { describeFault, type ObserverAddress } from './observer-http.js';
 import type { GatewayEvent } from './port.js';
 import { SseParser, type StreamEvent } from './sse-parser.js';
 
+/** Streams in a row that opened and brought nothing, after which polls take their place. */
+const MAX_FRUITLESS = 3;
+
+/** How the observer's commands come. `auto`: by stream, and by poll where streams do not get through. */
+export type CommandDelivery = 'auto' | 'stream' | 'poll';
+
 export interface EventStreamOptions {
+  delivery: CommandDelivery;
+  /** Longest wait for the answer to a poll beyond its own waiting time, ms. */
+  requestMs: number;
   address: ObserverAddress;
   path: string;
   backoff: Backoff;
@@ -25,11 +35,13 @@ export class EventStream {
   readonly #closing = new AbortController();
   #running: Promise<void> | undefined;
   #lastId: string | undefined;
+  #isPolling: boolean;
   #connects = 0;
   #losses = 0;
 
   constructor(options: EventStreamOptions) {
     this.#options = options;
+    this.#isPolling = options.delivery === 'poll';
   }
 
   get connects(): number {
@@ -52,22 +64,58 @@ export class EventStream {
   async #run(): Promise<void> {
     const closing = this.#closing.signal;
     let failures = 0;
+    let fruitless = 0;
     while (!closing.aborted) {
       let applied = false;
+      const connects = this.#connects;
       let cause = 'the observer ended the stream';
       try {
-        await this.#follow(() => {
+        const onApplied = (): void => {
           applied = true;
-        });
+        };
+        await (this.#isPolling ? this.#poll(onApplied) : this.#follow(onApplied));
       } catch (fault) {
         cause = describeFault(fault);
       }
       if (closing.aborted) return;
       failures = applied ? 0 : failures + 1;
+      if (applied) fruitless = 0;
+      else if (this.#connects > connects) fruitless++;
+      if (fruitless >= MAX_FRUITLESS && this.#options.delivery === 'auto') this.#isPolling = true;
       const retryMs = backoffMs(failures, this.#options.backoff);
       this.#losses++;
       this.#options.report({ type: 'stream-lost', cause, retryMs });
       await pause(retryMs, closing);
+    }
+  }
+
+  /** Asks again and again until something goes wrong. */
+  async #poll(onApplied: () => void): Promise<void> {
+    const { address, requestMs, maxEventChars, apply, report } = this.#options;
+    for (let isFirst = true; ; isFirst = false) {
+      const signal = this.#closing.signal;
+      const { events, cursor } = await pollCommands({
+        address,
+        after: this.#lastId,
+        requestMs,
+        maxBytes: maxEventChars,
+        signal,
+      });
+      if (isFirst) {
+        this.#connects++;
+        report({ type: 'stream-connected', resumedAfter: this.#lastId });
+      }
+      try {
+        for (const event of events) {
+          await apply(event);
+          onApplied();
+        }
+      } catch (fault) {
+        // Something could not be read or applied: only the full state makes up for it.
+        this.#lastId = undefined;
+        throw fault;
+      }
+      this.#lastId = cursor;
     }
   }
 

@@ -45,6 +45,17 @@ export async function getJson(address: ObserverAddress, path: string, signal: Ab
   return reply(await address.fetch(address.url + path, { headers, signal, redirect: 'error' }), signal);
 }
 
+/** As {@link getJson}, of an answer that may be longer than most. */
+export async function getBounded(
+  address: ObserverAddress,
+  path: string,
+  maxBytes: number,
+  signal: AbortSignal,
+): Promise<ObserverReply> {
+  const headers = { authorization: `Bearer ${address.key}` };
+  return reply(await address.fetch(address.url + path, { headers, signal, redirect: 'error' }), signal, maxBytes);
+}
+
 /** Reads a (bounded) public text, without the key. Redirects are errors: nobody else may answer in its place. */
 export async function getText(
   address: Pick<ObserverAddress, 'url' | 'fetch'>,
@@ -54,8 +65,8 @@ export async function getText(
   return reply(await address.fetch(address.url + path, { signal, redirect: 'error' }), signal);
 }
 
-async function reply(response: Response, signal: AbortSignal): Promise<ObserverReply> {
-  const text = await readBounded(response, MAX_REPLY_BYTES, signal);
+async function reply(response: Response, signal: AbortSignal, maxBytes = MAX_REPLY_BYTES): Promise<ObserverReply> {
+  const text = await readBounded(response, maxBytes, signal);
   return { status: response.status, text, retryAfterMs: retryAfterMs(response.headers.get('retry-after')) };
 }
 

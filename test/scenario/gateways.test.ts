@@ -1,5 +1,4 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -30,6 +29,15 @@ const BLOCKS: Block[] = [...MANUAL.matchAll(/([^`\n]*(?:`[^`\n]+`[^`\n]*)*)\n+``
     file: /`([\w-]+\.(?:mjs|yaml))`/.exec(before)?.[1],
   }),
 );
+
+/** @returns whether there was anything to signal in the group of a program */
+function signal({ pid }: ChildProcess, name: 'SIGTERM' | 0): boolean {
+  try {
+    return pid !== undefined && process.kill(-pid, name);
+  } catch {
+    return false;
+  }
+}
 
 /** Follows docs/gateways.md in an empty folder, ports apart. */
 describe('what the manual of gateways says', () => {
@@ -89,12 +97,9 @@ describe('what the manual of gateways says', () => {
   }, 120_000);
 
   afterAll(async () => {
-    for (const { child } of running) {
-      if (child.pid === undefined || child.exitCode !== null) continue;
-      // The program and what it started.
-      process.kill(-child.pid, 'SIGTERM');
-      await once(child, 'exit');
-    }
+    // Each program and what it started, which may live a little longer.
+    for (const { child } of running) signal(child, 'SIGTERM');
+    for (const { name, child } of running) await eventually(`${name} has ended`, () => !signal(child, 0));
     directory.remove();
   });
 
