@@ -3,6 +3,7 @@ import { UsageError, type CliCommand, type Console } from './cli/command.js';
 import { baselines } from './cli/baselines.js';
 import { config } from './cli/config.js';
 import { contain } from './cli/contain.js';
+import { approvals } from './cli/approvals.js';
 import { containments } from './cli/containments.js';
 import { approve, reject } from './cli/decide.js';
 import { demo } from './cli/demo.js';
@@ -35,6 +36,7 @@ const COMMANDS: readonly CliCommand[] = [
   lift,
   approve,
   reject,
+  approvals,
   containments,
   baselines,
   discovery,

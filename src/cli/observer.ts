@@ -88,6 +88,23 @@ const liftSchema = z.object({
 /** A lift that concerns many agents, as far as people are shown it. */
 export type SeenLift = z.infer<typeof liftSchema>;
 
+const approvalSchema = z.object({
+  id: z.string(),
+  kind: z.enum(['call', 'command']),
+  agentId: z.string(),
+  sessionId: z.string().exactOptional(),
+  what: z.string(),
+  summary: z.string(),
+  reason: z.string(),
+  expiresAt: z.number(),
+  onTimeout: z.string(),
+  state: z.string(),
+  decidedBy: z.string().exactOptional(),
+  decisionReason: z.string().exactOptional(),
+});
+/** Something that waits for a person, as far as people are shown it. */
+export type SeenApproval = z.infer<typeof approvalSchema>;
+
 const refusalSchema = z.object({
   error: z.object({ code: z.string(), message: z.string(), fix: z.string().exactOptional() }),
 });
@@ -110,6 +127,17 @@ export class Observer {
 
   async decide(commandId: string, what: 'lift' | 'approve' | 'reject', body: Record<string, unknown>): Promise<void> {
     await this.#ask(`/v1/commands/${encodeURIComponent(commandId)}/${what}`, body);
+  }
+
+  /** A person lets a held call pass once, or refuses it. */
+  async decideCall(holdId: string, decision: 'approve' | 'reject', reason: string): Promise<void> {
+    await this.#ask(`/v1/approvals/${encodeURIComponent(holdId)}/${decision}`, { reason });
+  }
+
+  /** What waits for a person, oldest first. @param all also what was decided */
+  async approvals(all: boolean): Promise<SeenApproval[]> {
+    const answer = await this.#ask(`/v1/approvals?limit=${LIST_LIMIT}${all ? '&state=all' : ''}`);
+    return z.object({ approvals: z.array(approvalSchema) }).parse(answer).approvals;
   }
 
   /** Undefined while the observer has not scored the order yet, or when there is no such command. */
@@ -269,6 +297,7 @@ function explain(status: number, { code, message, fix }: { code: string; message
   if (code === 'unknown-agent') {
     return `${message}; check the name, or contain it before it acts with --unseen`;
   }
+  if (code === 'not-found' && message.includes('held call')) return `${message}; "parallax approvals --all" lists them`;
   if (code === 'not-found') return `${message}; "parallax containments --all" lists them`;
   return inertText(fix === undefined ? message : `${message}; ${fix}`, MAX_LINE_CHARS);
 }

@@ -26,6 +26,15 @@ export function requiredText(context: CommandContext, name: string): string {
   return text;
 }
 
+/** The id of a held call or a command that is the only word. @throws UsageError */
+export function approvalIdOf(context: CommandContext): string {
+  const [id, ...more] = context.positionals;
+  if (id === undefined || more.length > 0) {
+    throw new UsageError('name one held call or command; "parallax approvals" lists them');
+  }
+  return id;
+}
+
 /** The command id that is the only word. @throws UsageError */
 export function commandIdOf(context: CommandContext): string {
   const [id, ...more] = context.positionals;

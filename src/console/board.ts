@@ -1,6 +1,7 @@
 import type { PageRequest } from '../api/port.js';
 import { topOf, type Top } from '../lib/top-of.js';
 import type { Command } from '../model/command.js';
+import type { Hold } from '../model/hold.js';
 import { INCIDENT_STATUSES, SEVERITIES, type Incident } from '../model/incident.js';
 import { mayActFor } from '../model/principal.js';
 import type { ConsoleHealth, ConsoleSources, StreamsHeard } from './port.js';
@@ -9,6 +10,7 @@ import { restrictionWords } from './words.js';
 const MAX_INCIDENTS = 50;
 const MAX_AGENTS = 40;
 const MAX_COMMANDS = 30;
+const MAX_HOLDS = 30;
 /** As many as any board holds. */
 const ALL = 100_000;
 
@@ -33,6 +35,8 @@ export interface Board {
   openIncidents: number;
   agents: Top<AgentRow>;
   commands: Top<Command>;
+  /** Calls that wait for a person, oldest first. */
+  holds: Top<Hold>;
   opened: Opened | undefined;
 }
 
@@ -65,6 +69,11 @@ export function boardFor(sources: ConsoleSources, request: PageRequest): Board {
       commands.filter((one) => isShown(one.agentId)),
       MAX_COMMANDS,
       (a, b) => commandRank(a) - commandRank(b) || b.issuedAt - a.issuedAt || compare(a.id, b.id),
+    ),
+    holds: topOf(
+      sources.holds.list({ tenant, limit: ALL }).filter((one) => one.state === 'waiting' && isShown(one.agentId)),
+      MAX_HOLDS,
+      (a, b) => a.heldAt - b.heldAt || compare(a.id, b.id),
     ),
     opened: openedBy(sources, request, commands),
   };

@@ -1,5 +1,6 @@
 import type { Clock } from '../lib/clock.js';
 import type { Command, Restriction } from '../model/command.js';
+import type { Hold } from '../model/hold.js';
 import type { Incident } from '../model/incident.js';
 import type { Stream } from '../model/observation.js';
 
@@ -38,6 +39,7 @@ export interface ConsoleSources {
     list(filter: { tenant: string; limit: number }): Command[];
     restrictions(tenant: string): Restriction[];
   };
+  holds: { list(filter: { tenant: string; limit: number }): Hold[] };
   agents: {
     all(tenant: string): Iterable<AgentStanding>;
     get(tenant: string, agentId: string): AgentStanding | undefined;

@@ -3,6 +3,7 @@ import { INCIDENT_STATUSES } from '../model/incident.js';
 import { STREAMS } from '../model/observation.js';
 import type { AgentRow, Board } from './board.js';
 import { CommandCard } from './commands.js';
+import { HoldCard } from './held-calls.js';
 import { IncidentDetail } from './incident-detail.js';
 import { Ago, Rest, SeverityMark } from './parts.js';
 import type { ConsoleHealth } from './port.js';
@@ -153,9 +154,24 @@ function Incidents({ board, request }: { board: Board; request: PageRequest }) {
 }
 
 function Containments({ board, request }: { board: Board; request: PageRequest }) {
-  const { commands } = board;
+  const { commands, holds } = board;
   return (
     <section class="panel containments" aria-labelledby="containments-title">
+      {holds.total === 0 ? (
+        ''
+      ) : (
+        <>
+          <h2>
+            Held calls <span class="count">{`${count(holds.total)} waiting for a person`}</span>
+          </h2>
+          <ul class="commands held" id="held">
+            {holds.items.map((hold) => (
+              <HoldCard hold={hold} request={request} />
+            ))}
+          </ul>
+          <Rest shown={holds.items.length} total={holds.total} what="held calls" />
+        </>
+      )}
       <h2 id="containments-title">Containments</h2>
       {commands.total === 0 ? <p class="note">Nobody is contained.</p> : ''}
       <ul class="commands">

@@ -6,7 +6,7 @@ const MAX_TIMELINE = 40;
 
 /** A containment that gateways do not confirm, or do not keep to; see src/respond/confirmations.ts. */
 export interface Trouble {
-  kind: 'unconfirmed' | 'confirmed' | 'bypass';
+  kind: 'unconfirmed' | 'confirmed' | 'bypass' | 'undecided';
   command: Command;
   gateways: string[];
   hadConfirmed?: boolean;
@@ -27,7 +27,7 @@ export function containmentNotice(
   find: (id: string) => Incident | undefined,
 ): { incident: Incident; isNew: boolean } | undefined {
   const { kind, command, gateways } = trouble;
-  const about = kind === 'bypass' ? ['bypass', ...gateways] : ['unconfirmed'];
+  const about = kind === 'bypass' ? ['bypass', ...gateways] : [kind === 'undecided' ? kind : 'unconfirmed'];
   const id = stableId('inc', command.tenant, command.id, ...about);
   const held = find(id);
   if (held?.status === 'closed' || (kind === 'confirmed' && held === undefined)) return undefined;
@@ -69,6 +69,9 @@ function wordsOf({ kind, command, gateways, hadConfirmed, call }: Trouble): { te
   const what = `${command.action} of ${command.agentId}`;
   const who = gateways.length === 0 ? 'any gateway' : gateways.join(', ');
   if (kind === 'confirmed') return { text: `${what} is confirmed now, by ${who}`, title: '' };
+  if (kind === 'undecided') {
+    return { text: `${what} waits for a person still`, title: `nobody has decided about ${what} in time` };
+  }
   if (kind === 'unconfirmed') {
     return {
       text: `${what} was given out ${command.deliveries ?? 1} times and is not confirmed by ${who}`,

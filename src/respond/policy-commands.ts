@@ -35,6 +35,13 @@ export interface CappedCommand {
   reason: string;
 }
 
+/** A proposal that nobody decided about, of which people are told again. */
+export interface Undecided {
+  kind: 'undecided';
+  command: Command;
+  gateways: string[];
+}
+
 /** What is known about the agent beside the incident; asked for only where it matters. */
 export type Circumstances = Pick<PolicyFacts, 'priorIncidents' | 'toolSessions' | 'sharedBehaviour'>;
 
@@ -57,6 +64,7 @@ export class PolicyCommands {
   readonly #rate: CommandRate;
   /** Proposals that the cap made of commands, since they were last taken. */
   #capped: CappedCommand[] = [];
+  #undecided: Undecided[] = [];
 
   constructor(options: PolicyCommandsOptions) {
     this.#options = options;
@@ -68,6 +76,48 @@ export class PolicyCommands {
     const capped = this.#capped;
     this.#capped = [];
     return capped;
+  }
+
+  /** Proposals that people are to be told of again, since the last call. */
+  takeUndecided(): Undecided[] {
+    const undecided = this.#undecided;
+    this.#undecided = [];
+    return undecided;
+  }
+
+  /**
+   * What becomes of a proposal that nobody decided about in time, as its policy says; undefined where it just ends.
+   * Silence stands in for no person: the guard rails must let the command go out as it is now.
+   *
+   * @param now processing time, epoch ms
+   */
+  onSilence(command: Command, now: number): Effect[] | undefined {
+    const { state, dryRun, issuedAt, expiresAt, containMs = expiresAt - issuedAt, agentId, action } = command;
+    const { onTimeout, ...rest } = command;
+    if (state !== 'proposed' || dryRun || onTimeout === undefined || onTimeout === 'expire') return undefined;
+    const why = 'nobody decided in time';
+    if (onTimeout === 'escalate') {
+      // Once more and no more: it has as long again, and then it ends.
+      const again: Command = { ...rest, issuedAt: now, expiresAt: now + expiresAt - issuedAt };
+      this.#undecided.push({ kind: 'undecided', command: again, gateways: [] });
+      return this.#options.ledger.record(again, { now, by: 'policy', detail: `${why}: people are told again` });
+    }
+    const emitters = this.#options.policyOf(agentId)[action].actEmitters;
+    if (this.#obstacleNow(command, { agentId, violation: false, emitters }, now) !== undefined) return undefined;
+    const said = { decidedBy: 'policy', decisionReason: why };
+    return this.#send({ ...rest, ...said, issuedAt: now, expiresAt: now + containMs }, why, now);
+  }
+
+  /** The guard rail that stands in the way of a command that is not about new evidence. */
+  #obstacleNow(
+    { tenant, agentId, action, incidentId = '' }: Pick<Command, 'tenant' | 'agentId' | 'action' | 'incidentId'>,
+    about: Pick<PolicyCase, 'agentId' | 'emitters' | 'violation'>,
+    now: number,
+  ): ReturnType<typeof obstacleTo> {
+    const { ledger, caps, policyOf } = this.#options;
+    const scope = ledger.coolDown.history({ tenant, agentId, action }, incidentId, now);
+    const facts = { ...this.#reached(tenant, agentId, now), sharedBehaviour: undefined, scope: () => scope, now };
+    return obstacleTo(action, about, { policy: policyOf(agentId), caps, sent: 0 }, facts);
   }
 
   /**
@@ -140,7 +190,7 @@ export class PolicyCommands {
    * @param now processing time, epoch ms
    */
   climb(from: Command, now: number): Effect[] {
-    const { ledger, caps, policyOf } = this.#options;
+    const { ledger, policyOf } = this.#options;
     const { tenant, agentId, incidentId } = from;
     const action = 'suspend-agent';
     const id = stableId('cmd', tenant, from.id, action);
@@ -165,10 +215,7 @@ export class PolicyCommands {
     if (incidentId !== undefined) command.incidentId = incidentId;
     const isAutomatic = from.issuedBy === 'policy' && from.decidedBy === undefined;
     const about = { agentId, violation: false, emitters: isAutomatic ? LEAST_EMITTERS : 0 };
-    const scope = ledger.coolDown.history({ tenant, agentId, action }, incidentId ?? '', now);
-    const facts = { ...this.#reached(tenant, agentId, now), sharedBehaviour: undefined, scope: () => scope, now };
-    const obstacle = obstacleTo(action, about, { policy, caps, sent: 0 }, facts);
-    if (mode === 'act' && obstacle === undefined) return this.#send(command, why, now);
+    if (mode === 'act' && this.#obstacleNow(command, about, now) === undefined) return this.#send(command, why, now);
     const proposal = { ...command, containMs, expiresAt: now + proposalMs };
     return ledger.record(proposal, { now, by: 'policy', detail: `waits for a person: ${why}` });
   }

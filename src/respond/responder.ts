@@ -11,7 +11,13 @@ import { CommandLedger } from './command-ledger.js';
 import { Confirmations, type ContainmentTrouble } from './confirmations.js';
 import { FleetLifts, type LiftWish } from './fleet-lifts.js';
 import { GuardingGateways } from './guarding-gateways.js';
-import { PolicyCommands, type CappedCommand, type Circumstances, type ReachedCase } from './policy-commands.js';
+import {
+  PolicyCommands,
+  type CappedCommand,
+  type Circumstances,
+  type ReachedCase,
+  type Undecided,
+} from './policy-commands.js';
 import type { Obstacle, RestrictedCall } from './restrictions.js';
 
 export interface ResponderOptions extends Pick<
@@ -157,7 +163,7 @@ export class Responder {
   onTime(now: number): Effect[] {
     const expired = this.#ledger
       .active(({ expiresAt }) => expiresAt <= now)
-      .flatMap((command) => this.#ledger.move(command, 'expired', { now, by: 'parallax', detail: 'its time was up' }));
+      .flatMap((command) => this.#policy.onSilence(command, now) ?? this.#expire(command, now));
     return [...expired, ...this.#confirmations.onTime(now), ...this.#fleetLifts.onTime(now)];
   }
 
@@ -175,9 +181,9 @@ export class Responder {
     return this.#confirmations.onCall(call, passed, now);
   }
 
-  /** Containments that gateways do not confirm, or do not keep to, since the last call. */
-  takeTroubles(): ContainmentTrouble[] {
-    return this.#confirmations.takeTroubles();
+  /** Containments that gateways do not confirm or keep to, and proposals nobody decides about, since the last call. */
+  takeTroubles(): (ContainmentTrouble | Undecided)[] {
+    return [...this.#confirmations.takeTroubles(), ...this.#policy.takeUndecided()];
   }
 
   /** What stands in the way of a call of this agent at `now` (epoch ms), if anything. */
@@ -206,6 +212,10 @@ export class Responder {
     this.#policy.drain(puts, deletes);
     this.#fleetLifts.drain(puts, deletes);
     this.#gateways.drain(puts, deletes);
+  }
+
+  #expire(command: Command, now: number): Effect[] {
+    return this.#ledger.move(command, 'expired', { now, by: 'parallax', detail: 'its time was up' });
   }
 
   #contain(order: OperatorOrder, now: number): Effect[] {

@@ -185,7 +185,7 @@ function commandApproval(command: Command): Approval {
     reason,
     since: issuedAt,
     expiresAt,
-    onTimeout: 'expire',
+    onTimeout: command.onTimeout ?? 'expire',
     state: state === 'proposed' ? 'waiting' : state,
   };
   if (sessionId !== undefined) approval.sessionId = sessionId;

@@ -4,21 +4,24 @@ import { createConsole } from '../../../src/console/console.js';
 import type { AgentStanding, ConsoleSources } from '../../../src/console/port.js';
 import { ManualClock } from '../../../src/lib/clock.js';
 import type { Command } from '../../../src/model/command.js';
+import type { Hold } from '../../../src/model/hold.js';
 import { SEVERITIES, type Incident } from '../../../src/model/incident.js';
 import { HOSTILE_TEXTS, STEERING } from '../../support/hostile-texts.js';
-import { sampleCommand, sampleIncident, sampleSignal } from '../../support/samples.js';
+import { sampleCommand, sampleHold, sampleIncident, sampleSignal } from '../../support/samples.js';
 
 interface World {
   incidents?: Incident[];
   commands?: Command[];
+  holds?: Hold[];
   agents?: AgentStanding[];
   thresholdNats?: number;
 }
 
-function consoleOver({ incidents = [], commands = [], agents = [], thresholdNats = 5 }: World) {
+function consoleOver({ incidents = [], commands = [], holds = [], agents = [], thresholdNats = 5 }: World) {
   const sources: ConsoleSources = {
     incidents: { list: () => incidents, get: (_tenant, id) => incidents.find((one) => one.id === id) },
     commands: { list: () => commands, restrictions: () => [] },
+    holds: { list: () => holds },
     agents: {
       all: () => agents,
       get: (_tenant, id) => agents.find((one) => one.agentId === id),
@@ -119,6 +122,23 @@ describe('the board', () => {
   });
 });
 
+describe('held calls', () => {
+  const wait = [sampleHold({ id: 'hold_new', heldAt: 2_000 }), sampleHold({ id: 'hold_old' })];
+
+  it('asks about those that wait, the oldest first, and offers nobody their own', () => {
+    const holds = [...wait, sampleHold({ id: 'hold_done', state: 'used' })];
+    const text = consoleOver({ holds }).view(requestFor());
+    expect(text.indexOf('hold-hold_old')).toBeLessThan(text.indexOf('hold-hold_new'));
+    expect(text).toContain('2 waiting for a person');
+    expect(text).not.toContain('hold_done');
+    expect(matches(text, /\/v1\/approvals\/hold_\w+\/(approve|reject)"/g)).toBe(4);
+    const own = [sampleHold({ gatewayId: 'kim' }), sampleHold({ id: 'hold_2', agentId: 'kim' })];
+    expect(matches(consoleOver({ holds: own }).view(requestFor()), /data-post="\/v1\/approvals/g)).toBe(0);
+    const viewer = consoleOver({ holds }).view(requestFor({ may: { contain: false, judge: false } }));
+    expect(viewer).not.toContain('/v1/approvals');
+  });
+});
+
 describe('an open incident', () => {
   it('adds up: the parts of the bar end at the total, against the threshold', () => {
     const arithmetic = [
@@ -178,9 +198,10 @@ describe('what an agent wrote', () => {
         sampleSignal({ reason: hostile, observed: hostile, expected: hostile, detectorId: hostile, tags: [hostile] }),
       ],
     });
+    const hold = sampleHold({ agentId: hostile, tool: hostile, summary: hostile, reason: hostile, sessionId: hostile });
     const command = sampleCommand({ tool: hostile, agentId: hostile, reason: hostile, issuedBy: hostile });
     const agents = [{ agentId: hostile, riskNats: 1, riskAt: 0, heardAt: 1 }];
-    const text = consoleOver({ incidents: [incident], commands: [command], agents }).board(
+    const text = consoleOver({ incidents: [incident], commands: [command], holds: [hold], agents }).board(
       requestFor({ open: 'inc_1' }),
     );
     // Without the texts between the tags and in attributes there is only what is ours.

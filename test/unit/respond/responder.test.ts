@@ -197,6 +197,40 @@ describe('Responder', () => {
     }
   });
 
+  it('does with a proposal that nobody decided about what its policy says, within the guard rails', () => {
+    const silent = (onTimeout: 'expire' | 'approve' | 'escalate', caps = {}) => {
+      const subject = responder({ response: { 'revoke-session': { mode: 'propose', onTimeout } }, caps });
+      subject.onIncident(sampleIncident(), circumstances(1), NOW);
+      if ('commandsPerMinute' in caps) {
+        // Another command of the same minute leaves no room under the cap.
+        const other = sampleIncident({ id: 'inc_2', agentId: 'agent-b', severity: 'low' });
+        subject.onIncident(other, circumstances(3), NOW + 59_000);
+      }
+      const [command] = commands(subject.onTime(NOW + 60_000));
+      return { subject, command, told: subject.takeTroubles() };
+    };
+    expect(silent('expire')).toMatchObject({ command: { state: 'expired' }, told: [] });
+    const approved = silent('approve');
+    expect(approved).toMatchObject({
+      command: {
+        state: 'sent',
+        decidedBy: 'policy',
+        decisionReason: 'nobody decided in time',
+        expiresAt: NOW + 120_000,
+      },
+      told: [],
+    });
+    expect(approved.subject.restrictionOn('default', 'agent-a', callOf('x'), NOW + 60_000)).toBeDefined();
+    expect(silent('approve', { commandsPerMinute: 1 })).toMatchObject({ command: { state: 'expired' } });
+    const again = silent('escalate');
+    expect(again).toMatchObject({
+      command: { state: 'proposed', expiresAt: NOW + 120_000 },
+      told: [{ kind: 'undecided' }],
+    });
+    // Told again once and no more.
+    expect(commands(again.subject.onTime(NOW + 120_000))).toMatchObject([{ state: 'expired' }]);
+  });
+
   it('believes a gateway no longer that executed what it had confirmed, until it is seen to refuse', () => {
     const subject = responder();
     subject.noteCall(attemptOf({ principalId: 'gw' }), NOW);
