@@ -4,12 +4,13 @@ import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Incident } from '../../src/model/incident.js';
+import type { CheckAnswer } from '../../src/model/wire.js';
 import { findChromium, launchBrowser, NO_CHROMIUM, signIn, watchedPage, type WatchedPage } from '../support/browser.js';
-import { startPageWorld, type PageWorld, type Person } from '../support/page-world.js';
+import { ASKED_ABOUT, startPageWorld, type PageWorld, type Person } from '../support/page-world.js';
 import { repositoryRoot } from '../support/recorded.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 
-const AGENTS = ['finance-ops-1', 'finance-ops-2', 'support-triage', 'data-analyst'];
+const AGENTS = ['finance-ops-1', 'finance-ops-2', 'support-triage', ASKED_ABOUT];
 /** Far beyond what is needed, so that a busy machine changes nothing. */
 const PATIENCE_MS = 30_000;
 const MAX_PICTURE_BYTES = 200_000;
@@ -141,6 +142,75 @@ describe.skipIf(found === undefined)(`the page in a browser${found === undefined
     expect(await command.locator('.state').textContent()).toBe('lifted');
     expect(await command.getByText('Lift', { exact: true }).count()).toBe(0);
     expect(world.gateway.restrictionOn('finance-ops-1', lifted.sessionId ?? '', 'send_money')).toBeUndefined();
+  });
+
+  it('lifts and closes the incident as a false positive in one step', async () => {
+    const harmless = await world.hijack('finance-ops-1', 315);
+    const page = await opened('responder', `/#${harmless.id}`);
+    const command = page.locator('#detail .command').first();
+    await command.getByText('confirmed by gateway').waitFor();
+    await command.getByText('Lift', { exact: true }).click();
+    await command.getByLabel('Why?').fill('a planned migration');
+    await command.getByLabel(/A false positive/).check();
+    await command.getByRole('button', { name: 'Lift now' }).click();
+    await page.getByText('responder closed it as false-positive.').waitFor();
+    await command.getByText('lifting confirmed by gateway').waitFor();
+  });
+
+  it('lets a responder decide about held calls by clicking, and passes on what was decided', async () => {
+    const agentId = 'support-triage';
+    const order = { action: 'downgrade-posture', posture: 'approval', agentId, reason: 'look closer' };
+    const { commandId } = (await world.service.post('/v1/contain', order)) as { commandId: string };
+    await world.service.settled();
+    const time = Date.now();
+    const ask = async (callId: string): Promise<CheckAnswer> => {
+      const call = {
+        time,
+        agentId,
+        sessionId: 'held',
+        callId,
+        tool: 'close_ticket',
+        effect: 'write',
+        args: { callId },
+      };
+      // The route answers with this and nothing else.
+      return (await world.service.post('/v1/check', call, world.setup.keys.gateway)) as CheckAnswer;
+    };
+    const held = [await ask('h1'), await ask('h2')];
+    expect(held.map(({ decision }) => decision)).toEqual(['hold', 'hold']);
+    const page = await opened('responder');
+    for (const [i, verb] of ['Approve', 'Reject'].entries()) {
+      const card = page.locator(`#hold-${held[i]?.holdId ?? ''}`);
+      await card.getByText('this agent needs approval for everything but reading').waitFor();
+      expect(await card.textContent()).toContain(`callId=h${i + 1}`);
+      await card.getByText(verb, { exact: true }).click();
+      await card.getByLabel('Why?').fill('spoke to the customer');
+      await card.getByRole('button', { name: `${verb} now` }).click();
+      await card.waitFor({ state: 'detached' });
+    }
+    expect(await ask('h1')).toMatchObject({
+      decision: 'allow',
+      approvalId: held[0]?.holdId,
+      reason: 'approved by responder: spoke to the customer',
+    });
+    expect(await ask('h2')).toMatchObject({ decision: 'deny', reason: 'rejected by responder: spoke to the customer' });
+    await world.service.post(`/v1/commands/${commandId}/lift`, { reason: 'seen enough' });
+  });
+
+  it('lets a responder decide about what the policy only proposes, by clicking', async () => {
+    for (const [i, verb] of ['Reject', 'Approve'].entries()) {
+      const proposed = await world.hijack(ASKED_ABOUT, 316 + i);
+      const page = await opened('responder', `/#${proposed.id}`);
+      const command = page.locator('#detail .command').first();
+      await command.getByText('waits for a person to decide').waitFor();
+      await command.getByText(verb, { exact: true }).click();
+      await command.getByLabel('Why?').fill('looked at it');
+      await command.getByRole('button', { name: `${verb} now` }).click();
+      await command.getByText(verb === 'Reject' ? 'rejected by responder' : 'confirmed by gateway').waitFor();
+      expect(await command.getByText(verb, { exact: true }).count()).toBe(0);
+      const barred = world.gateway.restrictionOn(ASKED_ABOUT, proposed.sessionId ?? '', 'send_money');
+      expect(barred?.decision).toBe(verb === 'Reject' ? undefined : 'deny');
+    }
   });
 
   it('takes an analyst’s verdict', async () => {

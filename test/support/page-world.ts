@@ -13,6 +13,8 @@ const DAY_MS = 24 * 60 * MINUTE_MS;
 const SESSIONS_EACH = 40;
 /** Sessions told of together while learning. */
 const GROUP = 16;
+/** An agent that policy never contains by itself. */
+export const ASKED_ABOUT = 'data-analyst';
 /** Roles of people, each with a key of its own. */
 export const PEOPLE = ['viewer', 'analyst', 'responder'] as const;
 export type Person = (typeof PEOPLE)[number];
@@ -96,7 +98,8 @@ export function preparePeople(
     join: { outOfOrderMs: GROUP * MINUTE_MS, idleMs: DAY_MS },
     detection: { falseAlarmBudget: 0.05 },
     check: { deadlineMs: 10_000 },
-    respond: { acknowledgeMs: 60_000 },
+    // What is about this agent waits for a person.
+    respond: { acknowledgeMs: 60_000, neverAct: [ASKED_ABOUT] },
     keys: [...speakerKeys(file), ...[...PEOPLE, 'admin'].map((role) => ({ id: role, role, secretFile: file(role) }))],
     ...settings,
   });
