@@ -87,8 +87,7 @@ export class Confirmations {
   /** Gives out again what was not confirmed in time; what stays unconfirmed is reported, and the ladder climbed. */
   onTime(now: number): Effect[] {
     const { ledger, acknowledgeMs, maxDeliveries } = this.#options;
-    const due = ({ state, deliveredAt = 0, expiresAt }: Command) =>
-      state === 'sent' && expiresAt > now && deliveredAt + acknowledgeMs <= now;
+    const due = ({ state, deliveredAt = 0 }: Command) => state === 'sent' && deliveredAt + acknowledgeMs <= now;
     return ledger.active(due).flatMap((command) => {
       const missing = missingGateways(command);
       const by = 'parallax';

@@ -119,6 +119,7 @@ describe('what gateways say against what they do, with the observer as a process
       await service.kill();
       await stream.end();
       service = await ServiceProcess.start(setup);
+      await service.settled();
     }
     const last = ids.at(-1) ?? '';
     await inState(last, 'sent', 'failed');
