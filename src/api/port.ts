@@ -68,7 +68,7 @@ export interface HoldBoard {
   /** Newest change first. */
   list(filter: { tenant: string; limit: number }): Hold[];
   get(tenant: string, id: string): Hold | undefined;
-  /** The held call as soon as it waits no more, or as it is when the signal aborts. */
+  /** The held call as soon as it is known and waits no more, or as it is when the signal aborts. */
   decided(tenant: string, id: string, signal: AbortSignal): Promise<Hold | undefined>;
 }
 

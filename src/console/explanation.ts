@@ -1,13 +1,23 @@
 import { isConfirmed, type Command } from '../model/command.js';
-import type { Incident } from '../model/incident.js';
+import { isNotice, type Incident } from '../model/incident.js';
 import { askedBy, confirmation, count, hasThreshold, line, name, nats, stateOf } from './words.js';
 import { isInForce, isWaiting } from './board.js';
 
 /** An incident as a person would tell it to another: a few plain sentences, made of its own figures. */
 export function explanation(incident: Incident, commands: readonly Command[]): string[] {
+  if (isNotice(incident)) return noticeSentences(incident);
   return [whatHappened(incident), howRare(incident), whoSaw(incident), whatWasDone(incident, commands)].filter(
     (sentence) => sentence !== '',
   );
+}
+
+/** Latest lines that are told of a notice. */
+const NOTICE_LINES = 3;
+
+/** The title stands right above; the lines are the observer's own. */
+function noticeSentences(incident: Incident): string[] {
+  const told = incident.timeline.slice(-NOTICE_LINES).map(({ text }) => `${line(text)}.`);
+  return incident.status === 'closed' ? [...told, whatWasDone(incident, [])] : told;
 }
 
 function whatHappened({ agentId, sessionId, signals, violation, title }: Incident): string {

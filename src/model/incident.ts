@@ -71,3 +71,11 @@ export interface Incident {
   /** The incident of the whole class that gathers this one. */
   gatheredBy?: string;
 }
+
+/**
+ * Whether it tells people of something that the observer saw of itself or of gateways, such as a containment that nobody
+ * confirms: there is no signal behind it, and nothing about it is a matter of probability.
+ */
+export function isNotice({ signals, budget }: Pick<Incident, 'signals' | 'budget'>): boolean {
+  return signals.length === 0 && budget === 0;
+}

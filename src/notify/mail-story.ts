@@ -1,5 +1,6 @@
 import { clockTime, dayTime } from '../lib/utc-text.js';
 import { isEnforcedAt } from '../model/command.js';
+import { isNotice } from '../model/incident.js';
 import { cleanText } from './clean.js';
 import { describeCommand } from './grouping.js';
 import type { IncidentNotice, LeftOut, Notice, SummaryNotice } from './port.js';
@@ -80,7 +81,9 @@ function incidentStory({ kind, incident, commands, changes }: IncidentNotice): S
   };
 }
 
-function riskOf({ riskNats, thresholdNats, violation, budget }: IncidentNotice['incident']): string {
+function riskOf(incident: IncidentNotice['incident']): string {
+  const { riskNats, thresholdNats, violation, budget } = incident;
+  if (isNotice(incident)) return 'no matter of probability: the observer saw it itself';
   const against = `${nats(riskNats)}, threshold ${nats(thresholdNats)} for ${(100 * budget).toFixed(1)} % false alarms`;
   return violation ? `${against}; a rule that needs no statistics was broken` : against;
 }

@@ -41,11 +41,11 @@ export class HoldView {
     return this.#holds.peek(keyOf(tenant, id));
   }
 
-  /** The held call as soon as it waits no more, or as it is when the signal aborts; undefined where there is none. */
+  /** The held call as soon as it is known and waits no more, or as it is when the signal aborts. */
   async decided(tenant: string, id: string, signal: AbortSignal): Promise<Hold | undefined> {
     for (;;) {
       const hold = this.get(tenant, id);
-      if (hold?.state !== 'waiting' || signal.aborted) return hold;
+      if ((hold !== undefined && hold.state !== 'waiting') || signal.aborted) return hold;
       await this.#nextChange(keyOf(tenant, id), signal);
     }
   }

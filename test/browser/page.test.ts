@@ -155,6 +155,7 @@ describe.skipIf(found === undefined)(`the page in a browser${found === undefined
     await command.getByRole('button', { name: 'Lift now' }).click();
     await page.getByText('responder closed it as false-positive.').waitFor();
     await command.getByText('lifting confirmed by gateway').waitFor();
+    expect(await command.locator('.state').textContent()).toBe('lifted');
   });
 
   it('lets a responder decide about held calls by clicking, and passes on what was decided', async () => {

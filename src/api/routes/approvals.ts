@@ -76,16 +76,21 @@ export function postApproval(deps: ApiDeps, decision: 'approve' | 'reject') {
 /** `GET /v1/holds/:id?waitMs=`: a held call; waits up to `waitMs` for a person to decide. */
 export function getHold({ ports, closing }: ApiDeps, slots: SubscriberSlots) {
   return async (c: ApiContext): Promise<Response> => {
-    const hold = visibleHold(c, ports);
+    const { principal } = c.var;
     const waitMs = waitMsOf(c, 0);
-    if (waitMs === 0 || hold.state !== 'waiting') return c.json(hold);
-    const release = slots.take(c.var.principal.id);
+    if (waitMs === 0) return c.json(visibleHold(c, ports));
+    const release = slots.take(principal.id);
     const gone = new AbortController();
     const leave = (): void => gone.abort();
     const { outgoing } = c.env;
     const timer = setTimeout(leave, waitMs);
     outgoing.once('close', leave);
     try {
+      // The answer that named it may have overtaken the commit that shows it.
+      if (ports.holds.get(principal.tenant, idOf(c)) === undefined) {
+        await ports.holds.decided(principal.tenant, idOf(c), AbortSignal.timeout(Math.min(waitMs, COMMIT_MS)));
+      }
+      const hold = visibleHold(c, ports);
       const decided = await ports.holds.decided(hold.tenant, hold.id, AbortSignal.any([gone.signal, closing]));
       return c.json(decided ?? hold);
     } finally {
@@ -96,6 +101,8 @@ export function getHold({ ports, closing }: ApiDeps, slots: SubscriberSlots) {
   };
 }
 
+/** Longest time from an answer to a check to its commit that is waited for, ms. */
+const COMMIT_MS = 2_000;
 /** Most of each kind that are looked through; more never wait at once. */
 const MAX_LISTED = 10_000;
 

@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { containmentNotice, type Trouble } from '../../../src/correlate/containment-notice.js';
+import { explanation } from '../../../src/console/explanation.js';
 import type { Incident } from '../../../src/model/incident.js';
+import { afterIncident } from '../../../src/notify/grouping.js';
+import { storyOf } from '../../../src/notify/mail-story.js';
 import { sampleCommand } from '../../support/samples.js';
 
 const command = sampleCommand({ id: 'cmd_1', deliveries: 3 });
@@ -38,6 +41,26 @@ describe('the notice of a containment in trouble', () => {
       ],
     ]);
     expect(new Set(incidents.map(({ id }) => id)).size).toBe(2);
+  });
+
+  it('reaches people by mail, and is not explained by statistics', () => {
+    for (const incident of told([unconfirmed, bypass])) {
+      const rules = { minSeverity: 'high' as const, settleMs: 5, updateEveryMs: 5 };
+      expect(afterIncident(undefined, incident, 1_000, rules)).toMatchObject({ incidentId: incident.id, dueAt: 1_005 });
+      const notice = {
+        kind: 'opened',
+        key: 'k',
+        threadKey: 'k',
+        subject: 's',
+        incident,
+        commands: [],
+        changes: [],
+      } as const;
+      const story = JSON.stringify(storyOf(notice, undefined));
+      expect(story).toContain(incident.title);
+      expect(story).toContain('the observer saw it itself');
+      expect(explanation(incident, [])).toEqual([`${incident.timeline.at(-1)?.text}.`]);
+    }
   });
 
   it('lifts nothing when it is closed as a false alarm', () => {
