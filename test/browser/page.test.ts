@@ -185,7 +185,7 @@ describe.skipIf(found === undefined)(`the page in a browser${found === undefined
       await card.getByText('this agent needs approval for everything but reading').waitFor();
       expect(await card.textContent()).toContain(`callId=h${i + 1}`);
       await card.getByText(verb, { exact: true }).click();
-      await card.getByLabel('Why?').fill('spoke to the customer');
+      await card.locator('details[open]').getByLabel('Why?').fill('spoke to the customer');
       await card.getByRole('button', { name: `${verb} now` }).click();
       await card.waitFor({ state: 'detached' });
     }
@@ -205,7 +205,7 @@ describe.skipIf(found === undefined)(`the page in a browser${found === undefined
       const command = page.locator('#detail .command').first();
       await command.getByText('waits for a person to decide').waitFor();
       await command.getByText(verb, { exact: true }).click();
-      await command.getByLabel('Why?').fill('looked at it');
+      await command.locator('details[open]').getByLabel('Why?').fill('looked at it');
       await command.getByRole('button', { name: `${verb} now` }).click();
       await command.getByText(verb === 'Reject' ? 'rejected by responder' : 'confirmed by gateway').waitFor();
       expect(await command.getByText(verb, { exact: true }).count()).toBe(0);
