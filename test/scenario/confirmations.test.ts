@@ -115,7 +115,7 @@ describe('what gateways say against what they do, with the observer as a process
     for (let i = 0; i < 4; i++) {
       const stream = await subscribe(setup.keys.gateway);
       // 202 says that the order is in the log; nothing says that a gateway has it.
-      ids.push(await contain({ action: 'revoke-session', sessionId: `s${i}` }));
+      ids.push(await contain({ action: 'revoke-session', sessionId: `s${i}`, unseen: true }));
       await service.kill();
       await stream.end();
       service = await ServiceProcess.start(setup);
