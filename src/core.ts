@@ -281,7 +281,7 @@ export function openCore(options: CoreOptions): Core {
   const intake = new LoggingIntake({
     log,
     clock,
-    normalizer: nativeNormalizer,
+    normalizers: [nativeNormalizer],
     seed,
     maxPendingBytes: config.http.maxPendingBytes,
   });

@@ -32,12 +32,14 @@ export interface Intake {
    * dead letters of everything that was refused.
    *
    * @param refused records that the parser already refused, with their raw text
+   * @param format the wire format of the records; the native one when left out
    * @throws OverloadError (lib/overload.ts) when too much is pending (429) or the log is full (503)
    */
   accept(
     records: readonly IncomingRecord[],
     refused: readonly (Refusal & { raw: string })[],
     principal: Principal,
+    format?: string,
   ): Promise<IntakeReport>;
 }
 

@@ -2,6 +2,10 @@
 export const STREAMS = ['reasoning', 'action', 'governance', 'metric'] as const;
 export type Stream = (typeof STREAMS)[number];
 
+export function isStream(name: string): name is Stream {
+  return STREAMS.some((stream) => stream === name);
+}
+
 /** What a call does to the world: `read` looks, `write` changes, `auth` handles identity or secrets. */
 export const EFFECTS = ['read', 'write', 'auth', 'unknown'] as const;
 export type Effect = (typeof EFFECTS)[number];

@@ -22,7 +22,8 @@ const RETRY_FULL_SECONDS = 5;
 export interface IntakeOptions {
   log: Pick<Log, 'append'>;
   clock: Clock;
-  normalizer: Normalizer;
+  /** The wire formats that are understood; the first is taken where none is named. */
+  normalizers: readonly [Normalizer, ...Normalizer[]];
   /** Per-install secret, 32 bit: keys every hash that is derived from content. */
   seed: number;
   /** Wire bytes taken in and not yet committed; above it a request is turned away. */
@@ -73,7 +74,9 @@ export class LoggingIntake implements Intake {
     records: readonly IncomingRecord[],
     refused: readonly (Refusal & { raw: string })[],
     principal: Principal,
+    format?: string,
   ): Promise<IntakeReport> {
+    const normalizer = this.#normalizer(format);
     const bytes =
       records.reduce((sum, record) => sum + record.bytes, 0) + refused.reduce((sum, { raw }) => sum + raw.length, 0);
     this.#reserve(bytes);
@@ -85,7 +88,7 @@ export class LoggingIntake implements Intake {
       for (const [i, record] of records.entries()) {
         // A large batch must not keep a gateway waiting that asks about a single call.
         if (i % RECORDS_PER_TURN === RECORDS_PER_TURN - 1) await setImmediate();
-        const refusal = this.#take(record.value, context, out);
+        const refusal = this.#take(normalizer, record.value, context, out);
         if (refusal === undefined) accepted++;
         else refusals.push({ index: record.index, field: refusal.field, reason: refusal.reason, raw: rawOf(record) });
       }
@@ -106,10 +109,17 @@ export class LoggingIntake implements Intake {
     return prepareAttempt(request, this.#context(principal));
   }
 
+  #normalizer(format: string | undefined): Normalizer {
+    const { normalizers } = this.#options;
+    const found = format === undefined ? normalizers[0] : normalizers.find((one) => one.format === format);
+    if (found === undefined) throw new Error(`no wire format is called ${format}`);
+    return found;
+  }
+
   /** Adds a record's log records to `out`; all of its observations or none. */
-  #take(value: unknown, context: NormalizeContext, out: RawRecord[]): Refused | undefined {
+  #take(normalizer: Normalizer, value: unknown, context: NormalizeContext, out: RawRecord[]): Refused | undefined {
     const before = out.length;
-    for (const result of this.#options.normalizer.normalize(value, context)) {
+    for (const result of normalizer.normalize(value, context)) {
       const refusal = result.ok ? refuseStranger(result.observation, context.principal) : result;
       if (refusal !== undefined) {
         out.length = before;

@@ -182,7 +182,7 @@ export async function startApi(
   const intake = new LoggingIntake({
     log: change.log?.(log) ?? log,
     clock: systemClock,
-    normalizer: nativeNormalizer,
+    normalizers: [nativeNormalizer],
     seed: SEED,
     maxPendingBytes: change.maxPendingBytes ?? limits.maxPendingBytes,
   });
