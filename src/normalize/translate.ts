@@ -12,7 +12,7 @@ export interface Translator {
   /** Name of the format, for counters and for `--format`. */
   readonly format: string;
   /** A record may say several things, or nothing that is of use. Never throws. */
-  translate(record: unknown): (Draft | Refused)[];
+  translate(record: unknown, context: NormalizeContext): (Draft | Refused)[];
 }
 
 /**
@@ -24,7 +24,7 @@ export function normalizerOf(translator: Translator): Normalizer {
   return {
     format: translator.format,
     normalize: (record, context) => {
-      const drafts = translator.translate(record);
+      const drafts = translator.translate(record, context);
       const allowed = drafts.filter((draft) => isRefused(draft) || mayWrite(context, draft));
       const [first] = drafts;
       if (allowed.length === 0 && first !== undefined && !isRefused(first)) {

@@ -72,6 +72,7 @@ export function realSdk(url: string, encoding: Encoding, headers: Record<string,
     ],
   });
   return {
+    provider: traces,
     tracer: traces.getTracer('travel-agent', '1.0.0'),
     logger: logs.getLogger('travel-agent'),
     meter: metrics.getMeter('travel-agent'),
