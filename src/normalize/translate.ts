@@ -1,3 +1,4 @@
+import { stableId } from '../lib/hash.js';
 import { MAX_LIST, MAX_NAME_CHARS, MAX_SENTENCE_CHARS, MAX_TEXT_CHARS } from '../model/wire.js';
 import { isStream } from '../model/observation.js';
 import { nativeNormalizer } from './native.js';
@@ -52,7 +53,9 @@ function cut(draft: Draft): Record<string, unknown> {
   const out: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(draft)) {
     if (value === undefined || value === '') continue;
-    if (typeof value === 'string') out[name] = wellFormed(value.slice(0, TEXTS[name] ?? MAX_NAME_CHARS));
+    // Two long ids must not become one by being cut.
+    if (name === 'id' && typeof value === 'string' && value.length > MAX_NAME_CHARS) out[name] = stableId('id', value);
+    else if (typeof value === 'string') out[name] = wellFormed(value.slice(0, TEXTS[name] ?? MAX_NAME_CHARS));
     else if (Array.isArray(value)) out[name] = value.slice(0, MAX_LIST);
     else out[name] = value;
   }
