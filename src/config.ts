@@ -137,6 +137,12 @@ const configSchema = z.strictObject({
         .int()
         .positive()
         .default(16 * 1024 * 1024),
+      /** Largest OTLP export, after decompression: the protocol's own limit. */
+      maxOtlpBytes: z
+        .number()
+        .int()
+        .positive()
+        .default(64 * 1024 * 1024),
       maxRecordBytes: z
         .number()
         .int()

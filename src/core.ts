@@ -43,7 +43,12 @@ import type { Incident } from './model/incident.js';
 import type { LogRecord } from './model/log-record.js';
 import type { OutboxEntry } from './model/effect.js';
 import { LoggingIntake } from './normalize/intake.js';
+import { cloudEventNormalizer } from './normalize/cloud-events.js';
+import { workNormalizer } from './normalize/genai/work-normalizer.js';
+import { litellmNormalizer } from './normalize/litellm.js';
 import { nativeNormalizer } from './normalize/native.js';
+import { OtlpIntake } from './normalize/otlp/otlp-intake.js';
+import { otlpReceiver } from './normalize/otlp/receiver.js';
 import { Scoring, type Scored, type ScoringParts } from './pipeline.js';
 import { Checker } from './respond/checker.js';
 import { classPolicies } from './respond/class-policy.js';
@@ -281,7 +286,7 @@ export function openCore(options: CoreOptions): Core {
   const intake = new LoggingIntake({
     log,
     clock,
-    normalizers: [nativeNormalizer],
+    normalizers: [nativeNormalizer, workNormalizer, cloudEventNormalizer, litellmNormalizer],
     seed,
     maxPendingBytes: config.http.maxPendingBytes,
   });

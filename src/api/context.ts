@@ -16,6 +16,7 @@ import type {
   IncidentBoard,
   Intake,
   Journal,
+  OtlpReceiver,
   ResponseBoard,
   StatusBoard,
 } from './port.js';
@@ -30,6 +31,8 @@ export type ApiContext = Context<Env>;
 
 export interface ApiLimits {
   maxBodyBytes: number;
+  /** The same for OTLP, after decompression. */
+  maxOtlpBytes: number;
   maxRecordBytes: number;
   maxRecordsPerRequest: number;
   maxDepth: number;
@@ -42,6 +45,7 @@ export interface ApiLimits {
 /** Everything the API stands on. It is given to it; it builds nothing of this itself. */
 export interface ApiPorts {
   intake: Intake;
+  otlp: OtlpReceiver;
   checker: Checker;
   incidents: IncidentBoard;
   commands: CommandBoard;

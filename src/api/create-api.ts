@@ -24,6 +24,7 @@ import { postCalibrate, postLearning } from './routes/learning.js';
 import { getFleetLifts, postFleetLift, postFleetLiftDecision } from './routes/lifts.js';
 import { getFile, getPage, getView, postLogin, postLogout, type PageDeps } from './routes/page.js';
 import { postObservations } from './routes/observations.js';
+import { postOtlp } from './routes/otlp.js';
 import { getResponse } from './routes/response.js';
 import { SignInLimit } from './sign-in-limit.js';
 import { SubscriberSlots } from './subscriber-slots.js';
@@ -110,6 +111,9 @@ function handlersOf(deps: ApiDeps, page: PageDeps): Record<Route, Handler> {
     'GET /v1/schema/observation': sendJson(observationSchema()),
     'GET /v1/status': getStatus(deps),
     'POST /v1/observations': postObservations(deps),
+    'POST /v1/traces': postOtlp(deps, 'traces'),
+    'POST /v1/logs': postOtlp(deps, 'logs'),
+    'POST /v1/metrics': postOtlp(deps, 'metrics'),
     'POST /v1/check': postCheck(deps),
     'GET /v1/commands/stream': getCommandStream(deps, slots),
     'GET /v1/commands/poll': getCommandPoll(deps, slots),

@@ -38,6 +38,9 @@ const OPERATIONS: Record<Route, Operation> = {
       refused: z.array(z.object({ index: z.number(), field: z.string(), reason: z.string() })),
     }),
   },
+  'POST /v1/traces': { summary: 'OTLP/HTTP traces: protobuf or JSON, also gzip' },
+  'POST /v1/logs': { summary: 'OTLP/HTTP logs: protobuf or JSON, also gzip' },
+  'POST /v1/metrics': { summary: 'OTLP/HTTP metrics: protobuf or JSON, also gzip' },
   'POST /v1/check': {
     summary: 'May this call be executed?',
     body: checkRequestSchema,

@@ -43,6 +43,25 @@ export interface Intake {
   ): Promise<IntakeReport>;
 }
 
+/** Signals and encodings of OTLP/HTTP. */
+export type OtlpSignal = 'traces' | 'logs' | 'metrics';
+export type OtlpEncoding = 'protobuf' | 'json';
+
+/** Takes OTLP exports in. */
+export interface OtlpReceiver {
+  /**
+   * Reads, places and logs an export. Resolves with the answer's body when all that was accepted is in the log.
+   *
+   * @throws OverloadError as `Intake`; an error with `otlpStatus` 400 or 413 for a body that is no export, or too much
+   */
+  receive(
+    request: { signal: OtlpSignal; encoding: OtlpEncoding; body: Buffer },
+    principal: Principal,
+  ): Promise<Uint8Array>;
+  /** Body of an error, `google.rpc.Status`. @param code of google.rpc.Code */
+  errorBody(encoding: OtlpEncoding, code: number, message: string): Uint8Array;
+}
+
 /** Answers gateways that ask. */
 export interface Checker {
   /** Logs the attempt, has it scored in the event lane and answers within the deadline. */

@@ -20,6 +20,11 @@ export interface OtlpBatch {
 export class OtlpError extends Error {
   override name = 'OtlpError';
 
+  /** HTTP status that tells it. */
+  get otlpStatus(): 400 | 413 {
+    return this.trouble === 'malformed' ? 400 : 413;
+  }
+
   constructor(
     readonly trouble: 'malformed' | 'too-many-records',
     message: string,

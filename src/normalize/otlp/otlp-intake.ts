@@ -1,18 +1,21 @@
 import type { IncomingRecord, Intake } from '../../api/port.js';
+import { stableId } from '../../lib/hash.js';
 import type { Principal } from '../../model/principal.js';
 import type { Refusal } from '../../model/wire.js';
+import { readGenAiLog } from '../genai/read-log.js';
 import { readSpan } from '../genai/read-span.js';
 import { given, type Said } from '../genai/said.js';
 import { whoOf } from '../genai/semantic-conventions.js';
-import type { PlacedSpan } from '../genai/span-drafts.js';
-import { spanNormalizer } from '../genai/span-normalizer.js';
-import type { OtlpBatch } from './decode.js';
-import type { OtlpSpan } from './model.js';
+import { workNormalizer } from '../genai/work-normalizer.js';
+import type { Work } from '../genai/work-drafts.js';
+import { contentKey, type OtlpBatch } from './decode.js';
+import { MetricDeltas } from './metric-deltas.js';
+import type { OtlpRecord } from './model.js';
 import { TraceJoin, type Found, type FoundBy, type Placement } from './trace-join.js';
 
 export interface OtlpIntakeOptions {
   intake: Intake;
-  /** Longest time that a request is kept open because its spans do not say whose they are, ms. */
+  /** Longest time that a request is kept open because its records do not say whose they are, ms. */
   waitMs: number;
   /** Resolves after so many ms. */
   sleep: (ms: number) => Promise<void>;
@@ -21,8 +24,10 @@ export interface OtlpIntakeOptions {
 /** Running totals since the start. */
 export interface OtlpCounters {
   spans: number;
-  /** Spans of other things than an agent's work; they only help to place those that are. */
-  otherSpans: number;
+  logs: number;
+  points: number;
+  /** Records of other things than an agent's work; spans among them help to place those that are. */
+  others: number;
   /** Records that were waited for. */
   waited: number;
   /** How it was found whose a record is. */
@@ -33,15 +38,17 @@ export interface OtlpCounters {
 
 /** Looks again whether more of the trace has come, ms. */
 const STEP_MS = 200;
+const COUNTERS = { traces: 'spans', logs: 'logs', metrics: 'points' } as const;
 
 /**
- * Takes decoded spans in: finds out whose they are, and hands them on. A request is answered when what it holds is in
- * the log, so nothing that waits for its trace is lost with the process: its sender sends it again.
+ * Takes decoded exports in: finds out whose each record is, and hands it on. A request is answered when what it holds is
+ * in the log, so nothing that waits for its trace is lost with the process: its sender sends it again.
  */
 export class OtlpIntake {
   readonly #options: OtlpIntakeOptions;
   readonly #join = new TraceJoin();
-  readonly #counters: OtlpCounters = { spans: 0, otherSpans: 0, waited: 0, placedBy: {}, unplaced: 0 };
+  readonly #deltas = new MetricDeltas();
+  readonly #counters: OtlpCounters = { spans: 0, logs: 0, points: 0, others: 0, waited: 0, placedBy: {}, unplaced: 0 };
 
   constructor(options: OtlpIntakeOptions) {
     this.#options = options;
@@ -52,18 +59,17 @@ export class OtlpIntake {
   }
 
   /** @returns what was refused; the rest is in the log, or was about something else than agents */
-  async acceptSpans(batch: OtlpBatch, principal: Principal): Promise<Refusal[]> {
+  async accept(batch: OtlpBatch, principal: Principal): Promise<Refusal[]> {
     const pending: Pending[] = [];
     for (const { index, value, bytes } of batch.records) {
-      if (value.signal !== 'traces') continue;
-      const said = readSpan(value);
+      this.#counters[COUNTERS[value.signal]]++;
+      const said = saidBy(value);
       const place = placementOf(value, said, principal.tenant);
       this.#join.note(place);
-      this.#counters.spans++;
-      if (said === undefined) this.#counters.otherSpans++;
-      else pending.push({ index, bytes, span: value, said, place });
+      if (said === undefined && value.signal !== 'metrics') this.#counters.others++;
+      else pending.push({ index, bytes, record: value, said, place });
     }
-    const ready: IncomingRecord[] = [];
+    const ready: Placed[] = [];
     let waiting = this.#place(pending, ready, false);
     for (let waitedMs = 0; waiting.length > 0 && waitedMs < this.#options.waitMs; waitedMs += STEP_MS) {
       if (waitedMs === 0) this.#counters.waited += waiting.length;
@@ -72,19 +78,37 @@ export class OtlpIntake {
     }
     const lost = this.#place(waiting, ready, true);
     this.#counters.unplaced += lost.length;
-    ready.sort((a, b) => a.index - b.index);
-    const refused = [...batch.refused, ...lost.map(unplaced)];
-    const report = await this.#options.intake.accept(ready, refused, principal, spanNormalizer.format);
-    return report.refused;
+    return this.#hand(ready, [...batch.refused, ...lost.map(unplaced)], principal);
+  }
+
+  async #hand(
+    ready: readonly Placed[],
+    refused: readonly (Refusal & { raw: string })[],
+    principal: Principal,
+  ): Promise<Refusal[]> {
+    const sorted = ready.toSorted((a, b) => a.pending.index - b.pending.index);
+    const work: IncomingRecord[] = [];
+    const samples: IncomingRecord[] = [];
+    for (const { pending, found } of sorted) {
+      const { index, bytes, record, said } = pending;
+      if (record.signal === 'metrics') {
+        const values = this.#deltas.valuesOf(record, `${principal.id}/${found.agentId}`);
+        if (Object.keys(values).length > 0) samples.push({ index, bytes, value: sampleOf(record, found, values) });
+      } else if (said !== undefined) work.push({ index, bytes, value: workOf(record, said, found) });
+    }
+    const { intake } = this.#options;
+    const report = await intake.accept(work, refused, principal, workNormalizer.format);
+    if (samples.length === 0) return report.refused;
+    return [...report.refused, ...(await intake.accept(samples, [], principal)).refused];
   }
 
   /** Moves what can be placed to `ready`. @returns the rest */
-  #place(pending: readonly Pending[], ready: IncomingRecord[], isLast: boolean): Pending[] {
-    return pending.filter(({ index, bytes, span, said, place }) => {
-      const found = this.#join.find(place, isLast);
+  #place(pending: readonly Pending[], ready: Placed[], isLast: boolean): Pending[] {
+    return pending.filter((one) => {
+      const found = this.#join.find(one.place, isLast);
       if (found === undefined) return true;
       this.#counters.placedBy[found.by] = (this.#counters.placedBy[found.by] ?? 0) + 1;
-      ready.push({ index, bytes, value: placedSpan(span, said, found) });
+      ready.push({ pending: one, found });
       return false;
     });
   }
@@ -93,35 +117,67 @@ export class OtlpIntake {
 interface Pending {
   index: number;
   bytes: number;
-  span: OtlpSpan;
-  said: Said;
+  record: OtlpRecord;
+  /** Undefined for a data point. */
+  said: Said | undefined;
   place: Placement;
 }
 
-function placedSpan(span: OtlpSpan, said: Said, { agentId, sessionId, parentAgentId }: Found): PlacedSpan {
-  return { span, said, agentId, sessionId, ...given('parentAgentId', parentAgentId) };
+interface Placed {
+  pending: Pending;
+  found: Found;
 }
 
-function placementOf(span: OtlpSpan, said: Said | undefined, tenant: string): Placement {
-  const { traceId, spanId, parentSpanId, attributes, resource } = span;
+function saidBy(record: OtlpRecord): Said | undefined {
+  if (record.signal === 'traces') return readSpan(record);
+  return record.signal === 'logs' ? readGenAiLog(record) : undefined;
+}
+
+function workOf(record: Exclude<OtlpRecord, { signal: 'metrics' }>, said: Said, found: Found): Work {
+  const { traceId, spanId } = record;
+  const { agentId, sessionId, parentAgentId } = found;
+  const owner = { agentId, sessionId, ...given('parentAgentId', parentAgentId) };
+  if (record.signal === 'traces') {
+    const { startMs, endMs } = record;
+    return { said, id: `${traceId}/${spanId}`, traceId, spanId, startMs, endMs, ...owner };
+  }
+  // A log record has no id: its content, and which of several equal ones it is, make one.
+  const id = stableId('log', contentKey(record));
+  return { said, id, traceId, spanId, startMs: record.timeMs, endMs: record.timeMs, ...owner };
+}
+
+function sampleOf(
+  { timeMs }: { timeMs: number },
+  { agentId, sessionId }: Found,
+  values: Record<string, number>,
+): Record<string, unknown> {
+  const owner = sessionId === '' ? { agentId } : { agentId, sessionId };
+  return { stream: 'metric', kind: 'sample', time: Math.round(timeMs), ...owner, values };
+}
+
+function placementOf(record: OtlpRecord, said: Said | undefined, tenant: string): Placement {
+  const { attributes, resource } = record;
   const service = resource.get('service.name');
+  const who = said ?? whoOf(attributes);
+  const isMetric = record.signal === 'metrics';
   return {
     tenant,
-    traceId,
-    spanId,
-    parentSpanId,
-    isSpan: true,
-    ...(said === undefined
-      ? whoOf(attributes)
-      : { ...given('agentId', said.agentId), ...given('sessionId', said.sessionId) }),
+    traceId: isMetric ? '' : record.traceId,
+    spanId: isMetric ? '' : record.spanId,
+    parentSpanId: record.signal === 'traces' ? record.parentSpanId : '',
+    isSpan: record.signal === 'traces',
+    mayLackSession: isMetric,
+    ...given('agentId', who.agentId),
+    ...given('sessionId', who.sessionId),
     ...given('callId', said?.tool?.callId),
     service: typeof service === 'string' ? service : '',
     resource: whoOf(resource),
   };
 }
 
-function unplaced({ index, span }: Pending): Refusal & { raw: string } {
+function unplaced({ index, record }: Pending): Refusal & { raw: string } {
   const reason =
-    'nothing says which agent this is about; set gen_ai.agent.id on the span, an ancestor or the resource, or service.name';
-  return { index, field: 'gen_ai.agent.id', reason, raw: JSON.stringify({ traceId: span.traceId, name: span.name }) };
+    'nothing says which agent and session this is about; set gen_ai.agent.id and gen_ai.conversation.id on the record, an ancestor or the resource, or at least service.name';
+  const raw = JSON.stringify({ scope: record.scope, name: 'name' in record ? record.name : record.eventName });
+  return { index, field: 'gen_ai.agent.id', reason, raw };
 }

@@ -18,6 +18,8 @@ export interface Placement extends Who {
   parentSpanId: string;
   /** A span; a log record only stands in one. */
   isSpan: boolean;
+  /** A data point speaks of an agent as a whole unless it names a session. */
+  mayLackSession: boolean;
   callId?: string;
   /** `service.name`, and what the resource says about the agent. */
   service: string;
@@ -101,7 +103,7 @@ export class TraceJoin {
       place.resource.sessionId ??
       trace?.sessionId ??
       traceId;
-    if (sessionId === '') return undefined;
+    if (sessionId === '' && !place.mayLackSession) return undefined;
     // The nearest agent above that is another one.
     const parent = this.#above(place, ({ agentId }) => (agentId === owner.agentId ? undefined : agentId));
     const found: Found = { ...owner, sessionId, ...(parent === undefined ? {} : { parentAgentId: parent }) };
