@@ -18,6 +18,7 @@ import { startMail } from './notify/start-mail.js';
 import { startWebhooks, type Webhooks } from './respond/webhook/start-webhooks.js';
 import { openSigning } from './signing/open-signing.js';
 import { BaselineDesk } from './scoring/baseline-desk.js';
+import { otlpReceiver } from './normalize/otlp/receiver.js';
 import { StoreLink } from './store/store-link.js';
 import { openStore } from './store/store.js';
 import { StoringReader } from './store/storing-reader.js';
@@ -157,6 +158,10 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
       },
       ports: {
         intake: core.intake,
+        otlp: otlpReceiver(core.otlp, {
+          maxRecordBytes: config.http.maxRecordBytes,
+          maxRecords: config.http.maxRecordsPerRequest,
+        }),
         checker: core.checker,
         incidents: core.incidents,
         commands: core.commands,
@@ -290,6 +295,7 @@ function statusOf({
     falseAlarmBudget: config.detection.falseAlarmBudget,
     log: { head, tail: core.log.tail, storedBytes: core.log.storedBytes },
     intake: core.intake.counters(),
+    otlp: core.otlp.counters(),
     scoring: {
       position: core.scoring.position - 1,
       // Scored, with all effects in the outbox; and with the state, from which a restart goes on.

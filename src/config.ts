@@ -160,6 +160,12 @@ const configSchema = z.strictObject({
       heartbeatMs: ms(15_000),
     })
     .prefault({}),
+  otlp: z
+    .strictObject({
+      /** Longest time an export is kept open while nothing of its traces says whose they are. */
+      waitMs: ms(2_000),
+    })
+    .prefault({}),
   keys: z.array(keySchema).default([]),
   check: z
     .strictObject({

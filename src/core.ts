@@ -1,4 +1,5 @@
 import { mkdirSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isAbsolute, join, resolve } from 'node:path';
 import { TERM } from './baseline/evidence.js';
 import { MEASURES } from './baseline/measures.js';
@@ -48,7 +49,6 @@ import { workNormalizer } from './normalize/genai/work-normalizer.js';
 import { litellmNormalizer } from './normalize/litellm.js';
 import { nativeNormalizer } from './normalize/native.js';
 import { OtlpIntake } from './normalize/otlp/otlp-intake.js';
-import { otlpReceiver } from './normalize/otlp/receiver.js';
 import { Scoring, type Scored, type ScoringParts } from './pipeline.js';
 import { Checker } from './respond/checker.js';
 import { classPolicies } from './respond/class-policy.js';
@@ -107,6 +107,7 @@ export interface Core {
   log: EmbeddedLog;
   store: EmbeddedScoringStore;
   intake: LoggingIntake;
+  otlp: OtlpIntake;
   checker: Checker;
   scoring: Scoring;
   baselines: BaselineRegistry;
@@ -290,6 +291,7 @@ export function openCore(options: CoreOptions): Core {
     seed,
     maxPendingBytes: config.http.maxPendingBytes,
   });
+  const otlp = new OtlpIntake({ intake, ...config.otlp, sleep: (ms) => sleep(ms) });
   const checker = new Checker({
     mode: config.mode,
     ...config.check,
@@ -354,6 +356,7 @@ export function openCore(options: CoreOptions): Core {
     log,
     store,
     intake,
+    otlp,
     checker,
     scoring,
     baselines,

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ApiLimits, ApiPorts } from '../../src/api/context.js';
 import { createApi, type Api } from '../../src/api/create-api.js';
 import { listen, type HttpServer } from '../../src/api/http-server.js';
@@ -26,7 +27,10 @@ import type { Incident } from '../../src/model/incident.js';
 import type { Acknowledgement, Activation, LogRecord, OperatorOrder, Verdict } from '../../src/model/log-record.js';
 import type { CheckRequest } from '../../src/model/wire.js';
 import { LoggingIntake } from '../../src/normalize/intake.js';
+import { workNormalizer } from '../../src/normalize/genai/work-normalizer.js';
 import { nativeNormalizer } from '../../src/normalize/native.js';
+import { OtlpIntake } from '../../src/normalize/otlp/otlp-intake.js';
+import { otlpReceiver } from '../../src/normalize/otlp/receiver.js';
 import { responseCaseSchema } from '../../src/respond/response-case.js';
 import { BoardSubscription } from '../../src/respond/board-subscription.js';
 import type { CommandSource, Subscription, SubscriptionOptions } from '../../src/respond/port.js';
@@ -39,6 +43,7 @@ export const SEED = 0x5eed;
 
 export const LIMITS: ApiLimits = {
   maxBodyBytes: 16 * 1024 * 1024,
+  maxOtlpBytes: 64 * 1024 * 1024,
   maxRecordBytes: 1024 * 1024,
   maxRecordsPerRequest: 20_000,
   maxDepth: 32,
@@ -182,7 +187,7 @@ export async function startApi(
   const intake = new LoggingIntake({
     log: change.log?.(log) ?? log,
     clock: systemClock,
-    normalizers: [nativeNormalizer],
+    normalizers: [nativeNormalizer, workNormalizer],
     seed: SEED,
     maxPendingBytes: change.maxPendingBytes ?? limits.maxPendingBytes,
   });
@@ -205,6 +210,10 @@ export async function startApi(
   });
   const ports: ApiPorts = {
     intake,
+    otlp: otlpReceiver(new OtlpIntake({ intake, waitMs: 400, sleep: (ms) => sleep(ms) }), {
+      maxRecordBytes: LIMITS.maxRecordBytes,
+      maxRecords: LIMITS.maxRecordsPerRequest,
+    }),
     commands: board,
     holds,
     signing,

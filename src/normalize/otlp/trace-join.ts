@@ -6,6 +6,8 @@ const MAX_SPANS = 200_000;
 const MAX_SERVICES = 10_000;
 const MAX_CALLS = 50_000;
 const MAX_CONVERSATIONS = 50_000;
+/** Spans that named the same agent before a service is taken for that agent without waiting for the trace. */
+const TRUSTED_AFTER = 16;
 /** A trace's ancestors are followed so far. */
 const MAX_ANCESTORS = 64;
 
@@ -43,6 +45,13 @@ interface SpanNode extends Who {
   parentSpanId: string;
 }
 
+interface ServiceNode {
+  /** Agents that it was, at most two: more than one is not told apart. */
+  agents: Set<string>;
+  /** Spans that named one. */
+  named: number;
+}
+
 interface TraceNode {
   /** The first session that any of its spans names. */
   sessionId: string | undefined;
@@ -63,8 +72,7 @@ interface TraceNode {
 export class TraceJoin {
   readonly #traces = new BoundedMap<string, TraceNode>(MAX_TRACES);
   readonly #spans = new BoundedMap<string, SpanNode>(MAX_SPANS);
-  /** Agents that a service was, at most two: more than one is not told apart. */
-  readonly #services = new BoundedMap<string, Set<string>>(MAX_SERVICES);
+  readonly #services = new BoundedMap<string, ServiceNode>(MAX_SERVICES);
   readonly #calls = new BoundedMap<string, Found>(MAX_CALLS);
   readonly #conversations = new BoundedMap<string, string>(MAX_CONVERSATIONS);
 
@@ -124,9 +132,11 @@ export class TraceJoin {
     const conversation = sessionId === undefined ? undefined : this.#conversations.peek(key(tenant, sessionId));
     if (conversation !== undefined) return { agentId: conversation, by: 'conversation' };
     if (trace?.fallback !== undefined) return { agentId: trace.fallback, by: 'service' };
-    const agents = this.#services.peek(key(tenant, service));
+    const { agents, named = 0 } = this.#services.peek(key(tenant, service)) ?? {};
     const [known] = agents?.size === 1 ? agents : [];
-    if (known === undefined && (!isLast || service === '')) return undefined;
+    // A service that begins to be a second agent says so at the end of its first run.
+    if (!isLast && (known === undefined || named < TRUSTED_AFTER)) return undefined;
+    if (known === undefined && service === '') return undefined;
     const fallback = known ?? service;
     if (trace !== undefined) trace.fallback = fallback;
     return { agentId: fallback, by: 'service' };
@@ -161,9 +171,10 @@ export class TraceJoin {
 
   #noteService(tenant: string, service: string, agentId: string): void {
     const name = key(tenant, service);
-    const agents = this.#services.get(name) ?? new Set();
-    if (agents.size < 2) agents.add(agentId);
-    this.#services.set(name, agents);
+    const node = this.#services.get(name) ?? { agents: new Set(), named: 0 };
+    if (node.agents.size < 2) node.agents.add(agentId);
+    node.named++;
+    this.#services.set(name, node);
   }
 }
 
