@@ -160,7 +160,7 @@ describe('OTLP over HTTP', () => {
   it('rejects, with a reason, what nothing places', async () => {
     const lonely = span({
       attributes: [attribute('gen_ai.operation.name', 'execute_tool')],
-      traceId: `${'9'.repeat(32)}`,
+      traceId: '9'.repeat(32),
     });
     const response = await post('traces', spansOf(lonely));
     const { partialSuccess } = (await response.json()) as { partialSuccess: Record<string, string> };
@@ -184,6 +184,6 @@ describe('OTLP over HTTP', () => {
     const bytes = EXPORT_RESPONSE.encode(
       EXPORT_RESPONSE.fromObject({ partialSuccess: { rejected: 3, errorMessage: 'x' } }),
     ).finish();
-    expect(Buffer.from(bytes).toString('hex')).toBe('0a0508031201' + '78');
+    expect(Buffer.from(bytes).toString('hex')).toBe('0a050803120178');
   });
 });
