@@ -18,6 +18,7 @@ import { startMail } from './notify/start-mail.js';
 import { startWebhooks, type Webhooks } from './respond/webhook/start-webhooks.js';
 import { openSigning } from './signing/open-signing.js';
 import { BaselineDesk } from './scoring/baseline-desk.js';
+import { fromBinary } from './normalize/cloud-events.js';
 import { otlpReceiver } from './normalize/otlp/receiver.js';
 import { StoreLink } from './store/store-link.js';
 import { openStore } from './store/store.js';
@@ -158,6 +159,7 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
       },
       ports: {
         intake: core.intake,
+        cloudEvent: fromBinary,
         otlp: otlpReceiver(core.otlp, {
           maxRecordBytes: config.http.maxRecordBytes,
           maxRecords: config.http.maxRecordsPerRequest,

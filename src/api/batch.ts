@@ -12,6 +12,14 @@ import {
 } from './json-boundaries.js';
 import type { IncomingRecord } from './port.js';
 
+/** Content types of one JSON value a line. */
+export const LINES: ReadonlySet<string> = new Set([
+  'application/x-ndjson',
+  'application/ndjson',
+  'application/jsonl',
+  'application/x-jsonlines',
+]);
+
 /** A request's records: those that could be read, and those that could not. */
 export interface Batch {
   records: IncomingRecord[];
@@ -19,6 +27,8 @@ export interface Batch {
 }
 
 const OPEN_ARRAY = 0x5b;
+const OPEN_OBJECT = 0x7b;
+const NEWLINE = 0x0a;
 /** Raw text kept of a record that is too large to be read. */
 const MAX_RAW_BYTES = 4 * 1024;
 
@@ -59,6 +69,18 @@ export function readBatch(body: Buffer, isLines: boolean, limits: ScanLimits): B
     }
   });
   return batch;
+}
+
+/**
+ * Whether a body that calls itself JSON holds one value a line: its first line ends an object and another begins. Within a
+ * JSON value a comma stands between the two.
+ */
+export function holdsLines(body: Buffer): boolean {
+  const newline = body.indexOf(NEWLINE);
+  if (newline === -1 || body[skipSpace(body, 0, body.length)] !== OPEN_OBJECT) return false;
+  const next = skipSpace(body, newline, body.length);
+  const line = body.subarray(0, newline).toString('latin1').trimEnd();
+  return line.endsWith('}') && body[next] === OPEN_OBJECT;
 }
 
 function spansOf(body: Buffer, isLines: boolean, limits: ScanLimits): RecordSpan[] {

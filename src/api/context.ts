@@ -7,6 +7,7 @@ import type { ByteBudget } from './byte-budget.js';
 import type {
   AgentBoard,
   BaselineBoard,
+  CloudEventBinding,
   Checker,
   CommandBoard,
   DetectorAdmin,
@@ -46,6 +47,7 @@ export interface ApiLimits {
 export interface ApiPorts {
   intake: Intake;
   otlp: OtlpReceiver;
+  cloudEvent: CloudEventBinding;
   checker: Checker;
   incidents: IncidentBoard;
   commands: CommandBoard;

@@ -16,6 +16,11 @@ interface Operation {
   answer?: z.ZodType;
 }
 
+const intakeReport = z.object({
+  accepted: z.number(),
+  refused: z.array(z.object({ index: z.number(), field: z.string(), reason: z.string() })),
+});
+
 const OPERATIONS: Record<Route, Operation> = {
   'GET /': { summary: 'The page for people, or its sign-in form (HTML)' },
   'GET /page.js': { summary: 'Script of the page' },
@@ -33,14 +38,19 @@ const OPERATIONS: Record<Route, Operation> = {
   'POST /v1/observations': {
     summary: 'Take records in: one object, an array, or NDJSON (application/x-ndjson), also gzip',
     body: z.union([wireObservationSchema, z.array(wireObservationSchema)]),
-    answer: z.object({
-      accepted: z.number(),
-      refused: z.array(z.object({ index: z.number(), field: z.string(), reason: z.string() })),
-    }),
+    answer: intakeReport,
   },
   'POST /v1/traces': { summary: 'OTLP/HTTP traces: protobuf or JSON, also gzip' },
   'POST /v1/logs': { summary: 'OTLP/HTTP logs: protobuf or JSON, also gzip' },
   'POST /v1/metrics': { summary: 'OTLP/HTTP metrics: protobuf or JSON, also gzip' },
+  'POST /v1/sources/cloudevents': {
+    summary: 'CloudEvents 1.0 over HTTP: binary, structured or batch; also JSON arrays and lines of events, also gzip',
+    answer: intakeReport,
+  },
+  'POST /v1/sources/litellm': {
+    summary: "What LiteLLM's generic_api callback sends: an array, lines or one StandardLoggingPayload, also gzip",
+    answer: intakeReport,
+  },
   'POST /v1/check': {
     summary: 'May this call be executed?',
     body: checkRequestSchema,

@@ -62,6 +62,14 @@ export interface OtlpReceiver {
   errorBody(encoding: OtlpEncoding, code: number, message: string): Uint8Array;
 }
 
+/**
+ * An event from the binary form of CloudEvents over HTTP.
+ *
+ * @param headers lower-case names
+ * @param data the body
+ */
+export type CloudEventBinding = (headers: Iterable<readonly [string, string]>, data: unknown) => unknown;
+
 /** Answers gateways that ask. */
 export interface Checker {
   /** Logs the attempt, has it scored in the event lane and answers within the deadline. */

@@ -30,6 +30,8 @@ export const ROUTES = {
   'POST /v1/traces': ['ingest', 'gateway'],
   'POST /v1/logs': ['ingest', 'gateway'],
   'POST /v1/metrics': ['ingest', 'gateway'],
+  'POST /v1/sources/cloudevents': ['ingest', 'gateway'],
+  'POST /v1/sources/litellm': ['ingest', 'gateway'],
   'POST /v1/check': ['gateway'],
   'GET /v1/commands/stream': ['gateway', ...RESPONDERS],
   'GET /v1/commands/poll': ['gateway', ...RESPONDERS],

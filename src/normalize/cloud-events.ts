@@ -29,7 +29,7 @@ function eventDrafts(event: unknown): (Draft | Refused)[] {
   if (type === NATIVE_EVENT) {
     if (!isRecord(data)) return [refuse('data', 'must be one record of the native wire format')];
     const stream = textIn(data, 'stream') ?? '';
-    return [{ ...data, stream, id: textIn(data, 'id') ?? id, time: data['time'] ?? event['time'] }];
+    return [{ ...data, stream, id: textIn(data, 'id') ?? id, time: data['time'] ?? timeOf(event['time']) }];
   }
   if (!TOOLKIT.test(type)) {
     return [refuse('type', `"${type}" is no type that is known; write a mapping for it (docs/sources.md)`)];
@@ -40,6 +40,7 @@ function eventDrafts(event: unknown): (Draft | Refused)[] {
   return toolkitDrafts(type, data, {
     id,
     time,
+    source: textIn(event, 'source') ?? '',
     ...given('traceId', trace),
     ...given('sessionId', textIn(event, 'sessionid')),
   });
@@ -65,7 +66,7 @@ const PREFIX = 'ce-';
 const MAX_ATTRIBUTE_CHARS = 4_096;
 
 /**
- * A structured event from the binary form: attributes in `ce-` headers (percent-encoded), data in the body.
+ * A structured event from the binary form: attributes in `ce-` headers, data in the body.
  *
  * @param headers lower-case names
  */
@@ -79,10 +80,13 @@ export function fromBinary(headers: Iterable<readonly [string, string]>, data: u
   return event;
 }
 
+/** A header's value as the HTTP binding writes it: perhaps in quotes, percent-encoded within. */
 function decoded(value: string): string {
+  const isQuoted = value.length >= 2 && value.startsWith('"') && value.endsWith('"');
+  const bare = isQuoted ? value.slice(1, -1).replaceAll(/\\(.)/g, '$1') : value;
   try {
-    return decodeURIComponent(value);
+    return decodeURIComponent(bare);
   } catch {
-    return value;
+    return bare;
   }
 }

@@ -1,9 +1,11 @@
-import { argumentsOf, isRecord, property, shown, textIn } from './genai/attribute-reader.js';
-import { messagesOf } from './genai/messages.js';
+import { argumentsOf, isRecord, parsed, property, shown, textIn } from './genai/attribute-reader.js';
+import { messagesOf, type ChatMessage } from './genai/messages.js';
+import type { Refused } from './port.js';
 import { refuse } from './refusal.js';
 import { normalizerOf, type Draft } from './translate.js';
 
 const MS = 1_000;
+const MAX_GUARDRAILS = 16;
 
 /**
  * LiteLLM's `StandardLoggingPayload` (litellm/types/utils.py), as its `generic_api` callback sends it: a request to a
@@ -15,7 +17,7 @@ export const litellmNormalizer = normalizerOf({
   format: 'litellm',
   translate: (record) => {
     if (!isRecord(record)) return [refuse('', 'must be a StandardLoggingPayload, a JSON object')];
-    if (isRecord(record['before_value']) || isRecord(record['updated_values'])) return [changeOf(record)];
+    if (textIn(record, 'table_name') !== undefined) return [changeOf(record)];
     const id = textIn(record, 'id', 'litellm_call_id');
     if (id === undefined) return [refuse('id', 'is missing; send the StandardLoggingPayload as LiteLLM makes it')];
     const startMs = seconds(record['startTime']);
@@ -50,22 +52,24 @@ function requestDrafts(record: Record<string, unknown>, common: Common, { id, st
   if (asked !== undefined) {
     drafts.push({ ...reasoning, kind: 'prompt', id: `${id}/prompt`, time: startMs, text: asked.text });
   }
-  const choices = property(record['response'], 'choices');
-  const answers = messagesOf(Array.isArray(choices) ? choices.map((choice) => property(choice, 'message')) : []);
+  const answers = answersIn(record['response']);
   const declared = answers
     .flatMap(({ calls }) => calls)
     .map(({ callId, tool }) => ({ tool, ...(callId && { callId }) }));
   const tokens = whole(record['completion_tokens']);
-  drafts.push({
-    ...reasoning,
-    kind: 'message',
-    id: `${id}/message`,
-    time: endMs,
-    text: answers.map(({ text }) => text).join('\n'),
-    declared,
-    model: textIn(record, 'model') ?? '',
-    ...(tokens === undefined ? {} : { tokens }),
-  });
+  // A request that failed has no answer.
+  if (answers.length > 0 || textIn(record, 'status') !== 'failure') {
+    drafts.push({
+      ...reasoning,
+      kind: 'message',
+      id: `${id}/message`,
+      time: endMs,
+      text: answers.flatMap(({ text }) => (text === '' ? [] : [text])).join('\n'),
+      declared,
+      model: textIn(record, 'model') ?? '',
+      ...(tokens === undefined ? {} : { tokens }),
+    });
+  }
   const values = {
     inputTokens: whole(record['prompt_tokens']),
     outputTokens: tokens,
@@ -75,7 +79,7 @@ function requestDrafts(record: Record<string, unknown>, common: Common, { id, st
   const known = Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
   drafts.push({ ...common, stream: 'metric', kind: 'sample', id: `${id}/spend`, time: endMs, values: known });
   if (textIn(record['status_fields'], 'guardrail_status') === 'guardrail_intervened') {
-    const reason = textIn(record, 'error_str') ?? 'a guardrail intervened';
+    const reason = textIn(record, 'error_str') ?? guardrailsOf(record);
     drafts.push({ ...common, stream: 'governance', kind: 'policy_deny', id: `${id}/guardrail`, time: endMs, reason });
   }
   return drafts;
@@ -86,9 +90,9 @@ function callDrafts(
   call: unknown,
   common: Common,
   { id, startMs, endMs }: Moment,
-): Draft[] {
+): (Draft | Refused)[] {
   const tool = textIn(call, 'namespaced_tool_name', 'name');
-  if (tool === undefined) return [];
+  if (tool === undefined) return [refuse('metadata.mcp_tool_call_metadata.name', 'is missing: nothing names the tool')];
   const failed = textIn(record, 'status') === 'failure';
   const error = failed ? { error: textIn(record['error_information'], 'error_class', 'error_code') ?? 'failure' } : {};
   const isDenied = failed && textIn(record['status_fields'], 'guardrail_status') === 'guardrail_intervened';
@@ -110,20 +114,53 @@ function callDrafts(
   ];
 }
 
-/** A change of LiteLLM's own configuration (`StandardAuditLogPayload`) is a change of what agents are allowed. */
-function changeOf(record: Record<string, unknown>): Draft | ReturnType<typeof refuse> {
+/** What the model answered, in the form of any of the APIs that LiteLLM passes on. */
+function answersIn(response: unknown): ChatMessage[] {
+  const choices = property(response, 'choices');
+  if (Array.isArray(choices)) return messagesOf(choices.map((choice) => property(choice, 'message')));
+  const output = property(response, 'output');
+  if (!Array.isArray(output)) return messagesOf(isRecord(response) ? response : []);
+  // The responses API has a call beside the messages instead of in one of them.
+  return messagesOf(
+    output.map((item) =>
+      textIn(item, 'type') === 'function_call' ? { role: 'assistant', content: [item] } : (item as unknown),
+    ),
+  );
+}
+
+function guardrailsOf(record: Record<string, unknown>): string {
+  const list = record['guardrail_information'];
+  const names = (Array.isArray(list) ? list.slice(0, MAX_GUARDRAILS) : []).flatMap(
+    (one) => textIn(one, 'guardrail_name') ?? [],
+  );
+  return names.length === 0 ? 'a guardrail intervened' : `a guardrail intervened: ${names.join(', ')}`;
+}
+
+/**
+ * A change of LiteLLM's own configuration (`StandardAuditLogPayload`) is a change of what agents are allowed. It is about
+ * the agent of the key that was changed, where the change names one.
+ */
+function changeOf(record: Record<string, unknown>): Draft | Refused {
   const time = timeOf(record['updated_at']);
   if (time === undefined) return refuse('updated_at', 'must be a time');
-  const table = textIn(record, 'table_name') ?? 'configuration';
+  const table = textIn(record, 'table_name') ?? '';
+  const alias = ['updated_values', 'before_value'].flatMap(
+    (name) => textIn(structure(record[name]), 'key_alias') ?? [],
+  );
   return {
     stream: 'governance',
     kind: 'capability_change',
     id: textIn(record, 'id') ?? '',
     time,
-    agentId: textIn(record, 'object_id') ?? table,
+    agentId: alias[0] ?? textIn(record, 'object_id') ?? table,
     requesterId: textIn(record, 'changed_by') ?? '',
     reason: `${textIn(record, 'action') ?? 'changed'} in ${table}`,
   };
+}
+
+/** LiteLLM writes the values before and after as JSON text. */
+function structure(value: unknown): unknown {
+  return typeof value === 'string' ? parsed(value) : value;
 }
 
 function agentOf(record: unknown, metadata: unknown): string | undefined {
@@ -142,7 +179,7 @@ function sessionOf(record: unknown, metadata: unknown): string | undefined {
   );
 }
 
-/** Epoch ms, whole. */
+/** Epoch ms from seconds, whole. */
 function seconds(value: unknown): number | undefined {
   return typeof value === 'number' && Number.isFinite(value) && value > 0 ? Math.round(value * MS) : undefined;
 }

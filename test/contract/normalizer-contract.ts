@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { STREAMS } from '../../src/model/observation.js';
 import type { Principal } from '../../src/model/principal.js';
 import type { NormalizeContext, Normalizer } from '../../src/normalize/port.js';
 
@@ -17,7 +18,7 @@ const SECRET = 'sk-live-Abc123Def456Ghi789Jkl012';
 /** What every wire format owes, whatever it looks like. */
 export function normalizerContract(normalizer: Normalizer, samples: NormalizerSamples): void {
   const context = (change: Partial<Principal> = {}): NormalizeContext => ({
-    principal: { id: 'key-1', role: 'ingest', tenant: 'acme', streams: new Set(), agents: ['*'], ...change },
+    principal: { id: 'key-1', role: 'ingest', tenant: 'acme', streams: new Set(STREAMS), agents: ['*'], ...change },
     observedAt: 5_000,
     seed: 42,
   });

@@ -26,8 +26,10 @@ import type { Effect, OutboxEntry } from '../../src/model/effect.js';
 import type { Incident } from '../../src/model/incident.js';
 import type { Acknowledgement, Activation, LogRecord, OperatorOrder, Verdict } from '../../src/model/log-record.js';
 import type { CheckRequest } from '../../src/model/wire.js';
+import { cloudEventNormalizer, fromBinary } from '../../src/normalize/cloud-events.js';
 import { LoggingIntake } from '../../src/normalize/intake.js';
 import { workNormalizer } from '../../src/normalize/genai/work-normalizer.js';
+import { litellmNormalizer } from '../../src/normalize/litellm.js';
 import { nativeNormalizer } from '../../src/normalize/native.js';
 import { OtlpIntake } from '../../src/normalize/otlp/otlp-intake.js';
 import { otlpReceiver } from '../../src/normalize/otlp/receiver.js';
@@ -187,7 +189,7 @@ export async function startApi(
   const intake = new LoggingIntake({
     log: change.log?.(log) ?? log,
     clock: systemClock,
-    normalizers: [nativeNormalizer, workNormalizer],
+    normalizers: [nativeNormalizer, workNormalizer, cloudEventNormalizer, litellmNormalizer],
     seed: SEED,
     maxPendingBytes: change.maxPendingBytes ?? limits.maxPendingBytes,
   });
@@ -210,6 +212,7 @@ export async function startApi(
   });
   const ports: ApiPorts = {
     intake,
+    cloudEvent: fromBinary,
     otlp: otlpReceiver(new OtlpIntake({ intake, waitMs: 400, sleep: (ms) => sleep(ms) }), {
       maxRecordBytes: LIMITS.maxRecordBytes,
       maxRecords: LIMITS.maxRecordsPerRequest,

@@ -1,9 +1,7 @@
-import { readBatch } from '../batch.js';
+import { LINES, readBatch } from '../batch.js';
 import type { ApiContext, ApiDeps } from '../context.js';
 import { ApiError } from '../errors.js';
 import { withBody } from '../read-body.js';
-
-const LINES = new Set(['application/x-ndjson', 'application/ndjson', 'application/jsonl', 'application/x-jsonlines']);
 
 /**
  * `POST /v1/observations`: answered when the log has committed what was accepted and the dead letters of the rest.

@@ -1,0 +1,87 @@
+import { holdsLines, LINES, readBatch, type Batch } from '../batch.js';
+import type { ApiContext, ApiDeps } from '../context.js';
+import { ApiError } from '../errors.js';
+import { withBody } from '../read-body.js';
+
+/** How the records of a request are told apart, and whether they may be sent at all. */
+interface Form {
+  /** One JSON value a line, where that can be told without the body. */
+  isLines?: boolean;
+  /** Puts each record into the form that the format's normaliser takes. */
+  shape?: (value: unknown) => unknown;
+  /** Exactly one record. */
+  isSingle?: boolean;
+}
+
+/**
+ * `POST /v1/sources/litellm`: what LiteLLM's `generic_api` callback sends in any of its three log formats. It calls lines
+ * `application/json` too, so the body says which it is.
+ */
+export function postLiteLlm(deps: ApiDeps) {
+  return (c: ApiContext): Promise<Response> => take(c, deps, 'litellm', jsonForm(c));
+}
+
+/**
+ * `POST /v1/sources/cloudevents`: CloudEvents 1.0 over HTTP, as a batch, structured or binary. Programs that know nothing
+ * of the HTTP binding send the same JSON as `application/json`.
+ */
+export function postCloudEvents(deps: ApiDeps) {
+  return (c: ApiContext): Promise<Response> => take(c, deps, 'cloudevents', cloudEventForm(c, deps));
+}
+
+async function take(c: ApiContext, deps: ApiDeps, format: string, form: Form): Promise<Response> {
+  const { ports, limits, budget } = deps;
+  const scan = {
+    maxDepth: limits.maxDepth,
+    maxRecordBytes: limits.maxRecordBytes,
+    maxRecords: limits.maxRecordsPerRequest,
+  };
+  const report = await withBody(c.env.incoming, { maxBytes: limits.maxBodyBytes, budget }, async (body) => {
+    const batch = readBatch(body, form.isLines ?? holdsLines(body), scan);
+    if (form.isSingle === true) checkSingle(batch);
+    const { shape } = form;
+    const records =
+      shape === undefined ? batch.records : batch.records.map((one) => ({ ...one, value: shape(one.value) }));
+    return ports.intake.accept(records, batch.refused, c.var.principal, format);
+  });
+  return c.json(report);
+}
+
+/** @throws ApiError 415 */
+function jsonForm(c: ApiContext): Form {
+  const type = contentType(c);
+  if (LINES.has(type)) return { isLines: true };
+  if (type === 'application/json') return {};
+  throw unknownType('send application/json or application/x-ndjson');
+}
+
+/** @throws ApiError 415 */
+function cloudEventForm(c: ApiContext, deps: ApiDeps): Form {
+  const type = contentType(c);
+  // The batch's name starts like the structured form's.
+  if (type === 'application/cloudevents-batch+json') return { isLines: false };
+  if (type === 'application/cloudevents+json') return { isLines: false };
+  if (type.startsWith('application/cloudevents')) {
+    throw unknownType('send application/cloudevents+json or application/cloudevents-batch+json');
+  }
+  if (c.req.header('ce-specversion') === undefined) return jsonForm(c);
+  if (type !== 'application/json' && !type.endsWith('+json')) throw unknownType('send data as application/json');
+  const headers = Object.entries(c.req.header());
+  return { isLines: false, isSingle: true, shape: (data) => deps.ports.cloudEvent(headers, data) };
+}
+
+function contentType(c: ApiContext): string {
+  return (c.req.header('content-type') ?? 'application/json').split(';')[0]?.trim().toLowerCase() ?? '';
+}
+
+function unknownType(fix: string): ApiError {
+  return new ApiError(415, 'content-type', 'this content-type is not understood', { fix });
+}
+
+/** A second record would get the first one's id. */
+function checkSingle({ records, refused }: Batch): void {
+  if (records.length + refused.length <= 1) return;
+  throw new ApiError(400, 'several', 'the binary form holds one event', {
+    fix: 'send several as application/cloudevents-batch+json',
+  });
+}
