@@ -233,6 +233,7 @@ function startTimers({ core, link, mail, config, clock, logger }: TimerParts): (
   const complain = (what: string) => (error: unknown) => logger.warn({ error: String(error) }, what);
   const tick = setInterval(() => {
     core.record({ type: 'tick', value: { now: clock.now() } }).catch(complain('a tick could not be written'));
+    core.watchSources().catch(complain('what is wrong with emitters could not be written'));
   }, TICK_MS);
   const maintain = async () => {
     const stored = link.stored();

@@ -12,6 +12,15 @@ import { DEFAULT_ISSUER, SIGNING_ALGORITHMS } from './model/signed-message.js';
 export const ROLES = ['ingest', 'gateway', 'viewer', 'analyst', 'responder', 'admin'] as const;
 export type Role = (typeof ROLES)[number];
 
+/** How much may come; what is not given is not limited. */
+const quotaShape = {
+  recordsPerSecond: z.number().positive().exactOptional(),
+  /** For each agent. */
+  agentRecordsPerSecond: z.number().positive().exactOptional(),
+  /** Seconds' worth that may come at once. */
+  burstSeconds: z.number().positive().max(3_600).default(10),
+};
+
 const keySchema = z
   .strictObject({
     id: z.string().min(1).max(64),
@@ -20,6 +29,10 @@ const keySchema = z
     streams: z.array(z.enum(STREAMS)).default([]),
     /** Agent ids this key may speak for; `*` alone means any, a trailing `*` a prefix. */
     agents: z.array(z.string().min(1).max(256)).default(['*']),
+    /** What the key may send, instead of `quotas`. */
+    quota: z.strictObject(quotaShape).exactOptional(),
+    /** Silence after which the emitter is named in an incident, ms. */
+    silentAfterMs: z.number().int().positive().exactOptional(),
     secretEnv: z.string().min(1).exactOptional(),
     secretFile: z.string().min(1).exactOptional(),
     /** SHA-256 of the secret, hex: lets the file be shared without giving the key away. */
@@ -167,6 +180,8 @@ const configSchema = z.strictObject({
     })
     .prefault({}),
   keys: z.array(keySchema).default([]),
+  /** What every key may send that has no quota of its own. */
+  quotas: z.strictObject(quotaShape).prefault({}),
   check: z
     .strictObject({
       deadlineMs: ms(250),

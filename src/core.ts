@@ -48,6 +48,9 @@ import { cloudEventNormalizer } from './normalize/cloud-events.js';
 import { workNormalizer } from './normalize/genai/work-normalizer.js';
 import { litellmNormalizer } from './normalize/litellm.js';
 import { nativeNormalizer } from './normalize/native.js';
+import { Quotas } from './normalize/quotas.js';
+import { SourceLedger } from './normalize/source-ledger.js';
+import { SourceWatch } from './normalize/source-watch.js';
 import { OtlpIntake } from './normalize/otlp/otlp-intake.js';
 import { Scoring, type Scored, type ScoringParts } from './pipeline.js';
 import { Checker } from './respond/checker.js';
@@ -108,6 +111,10 @@ export interface Core {
   store: EmbeddedScoringStore;
   intake: LoggingIntake;
   otlp: OtlpIntake;
+  /** What arrived from whom lately. */
+  ledger: SourceLedger;
+  /** Looks for emitters that fell silent, and puts what is wrong with emitters into the log. */
+  watchSources: () => Promise<void>;
   checker: Checker;
   scoring: Scoring;
   baselines: BaselineRegistry;
@@ -284,9 +291,18 @@ export function openCore(options: CoreOptions): Core {
     entries = store.outbox(entries.at(-1)?.sequence ?? store.outboxHead, RECENT_ENTRIES);
   }
 
+  const ledger = new SourceLedger(
+    config.keys.filter(({ role }) => role === 'ingest' || role === 'gateway'),
+    clock.now(),
+  );
+  const watch = new SourceWatch();
+  const quotas = new Map(config.keys.map(({ id, quota }) => [id, quota]));
   const intake = new LoggingIntake({
     log,
     clock,
+    ledger,
+    watch,
+    quotas: new Quotas((id) => quotas.get(id) ?? quotaOf(config)),
     normalizers: [nativeNormalizer, workNormalizer, cloudEventNormalizer, litellmNormalizer],
     seed,
     maxPendingBytes: config.http.maxPendingBytes,
@@ -357,6 +373,17 @@ export function openCore(options: CoreOptions): Core {
     store,
     intake,
     otlp,
+    ledger,
+    watchSources: async () => {
+      const now = clock.now();
+      for (const { id, tenant, forMs, expectedMs } of ledger.silent(now)) {
+        const detail = `nothing has come from ${id} for ${Math.round(forMs / 1_000)} s; expected within ${Math.round(expectedMs / 1_000)} s`;
+        watch.note({ id, tenant }, { kind: 'silent', detail, total: Math.round(forMs) }, now);
+      }
+      const troubles = watch.due(now);
+      if (troubles.length === 0) return;
+      await log.append(troubles.map((value) => encodeRecord({ type: 'source-trouble', value })));
+    },
     checker,
     scoring,
     baselines,
@@ -422,6 +449,12 @@ function timelineAt(log: EmbeddedLog, position: number) {
   if (entry === undefined || entry.type !== 'observation') return [];
   const record = decodeRecord(entry);
   return record.type === 'observation' ? [timelineEntry(record.value)] : [];
+}
+
+/** What a key without a quota of its own may send. */
+function quotaOf({ quotas }: Config): Config['quotas'] | undefined {
+  const { recordsPerSecond, agentRecordsPerSecond } = quotas;
+  return recordsPerSecond === undefined && agentRecordsPerSecond === undefined ? undefined : quotas;
 }
 
 /** The budget of a class is its profile's, where that asks for one. */

@@ -16,6 +16,7 @@ import { FinishedSessions } from './scoring/finished-sessions.js';
 import { Overreach } from './scoring/overreach.js';
 import { outcomeOf } from './scoring/learnable.js';
 import { isCall, subjectOf, type ScoringParts } from './scoring/parts.js';
+import { SourceTroubles } from './scoring/source-troubles.js';
 import { Turn, type TurnCounters } from './scoring/turn.js';
 import { Verdicts } from './scoring/verdicts.js';
 
@@ -43,6 +44,7 @@ export class Scoring {
   readonly #cases: CaseFlow;
   readonly #overreach: Overreach;
   readonly #troubles: ContainmentTroubles;
+  readonly #sources: SourceTroubles;
   readonly #finished: FinishedSessions;
   readonly #verdicts: Verdicts;
   readonly #activations: Activations;
@@ -54,6 +56,7 @@ export class Scoring {
     this.#overreach = new Overreach(turn);
     this.#cases = new CaseFlow(turn, this.#overreach);
     this.#troubles = new ContainmentTroubles(turn);
+    this.#sources = new SourceTroubles(turn);
     this.#finished = new FinishedSessions(turn, this.#cases);
     this.#verdicts = new Verdicts(turn);
     this.#activations = new Activations(turn);
@@ -149,6 +152,9 @@ export class Scoring {
         return this.#verdicts.apply(output.value);
       case 'activation':
         return this.#activations.apply(output.value);
+      case 'source-trouble':
+        this.#turn.advance(output.value.time);
+        return this.#sources.tell(output.value);
       case 'duplicate':
         this.#turn.counters.duplicates++;
         return this.#answer(output.value);

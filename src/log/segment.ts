@@ -35,6 +35,7 @@ const TYPE_CODES: Record<LogRecordType, number> = {
   order: 6,
   activation: 7,
   'dead-letter': 8,
+  'source-trouble': 9,
 };
 
 const TYPES_BY_CODE = new Map<number, LogRecordType>(

@@ -1,4 +1,5 @@
 import type { Signal } from './signal.js';
+import { SOURCE_INTEGRITY } from './source-trouble.js';
 
 export const SEVERITIES = ['low', 'medium', 'high', 'critical'] as const;
 export type Severity = (typeof SEVERITIES)[number];
@@ -74,8 +75,8 @@ export interface Incident {
 
 /**
  * Whether it tells people of something that the observer saw of itself or of gateways, such as a containment that nobody
- * confirms: there is no signal behind it, and nothing about it is a matter of probability.
+ * confirms or an emitter that falls silent: nothing about it is a matter of probability.
  */
 export function isNotice({ signals, budget }: Pick<Incident, 'signals' | 'budget'>): boolean {
-  return signals.length === 0 && budget === 0;
+  return budget === 0 && signals.every(({ detectorId }) => detectorId === SOURCE_INTEGRITY);
 }

@@ -1,6 +1,7 @@
 import type { Rebuilding } from './baseline.js';
 import type { CommandAction, LoweredPosture } from './command.js';
 import type { Observation, Payload } from './observation.js';
+import type { SourceTrouble } from './source-trouble.js';
 
 /** Wall-clock time enters scoring only through these, so that a replayed log gives the same windows. */
 export interface Tick {
@@ -105,6 +106,7 @@ export type LogRecord =
   | { type: 'ack'; value: Acknowledgement }
   | { type: 'order'; value: OperatorOrder }
   | { type: 'activation'; value: Activation }
+  | { type: 'source-trouble'; value: SourceTrouble }
   | { type: 'dead-letter'; value: DeadLetter };
 
 export type LogRecordType = LogRecord['type'];

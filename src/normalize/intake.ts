@@ -9,13 +9,17 @@ import type { CheckRequest, IntakeReport, Refusal } from '../model/wire.js';
 import { prepareAttempt } from './attempt.js';
 import { deadLetter } from './dead-letter.js';
 import { encodeRecord } from './encode-record.js';
-import type { NormalizeContext, Normalizer, PreparedAttempt, Refused } from './port.js';
+import type { Accepted, NormalizeContext, Normalizer, PreparedAttempt, Refused } from './port.js';
+import { Quotas, type ShedCount } from './quotas.js';
 import { refuse } from './refusal.js';
+import { SourceLedger } from './source-ledger.js';
+import { SourceWatch } from './source-watch.js';
 
 /** Dead letters of one request; what is refused beyond is told to the sender, counted, and summed up in one more. */
 const MAX_DEAD_LETTERS = 1_000;
 /** Records worked through before others get their turn: a few milliseconds. */
 const RECORDS_PER_TURN = 128;
+const MAX_SHOWN_AGENT = 128;
 const RETRY_SOON_SECONDS = 1;
 const RETRY_FULL_SECONDS = 5;
 
@@ -28,6 +32,11 @@ export interface IntakeOptions {
   seed: number;
   /** Wire bytes taken in and not yet committed; above it a request is turned away. */
   maxPendingBytes: number;
+  /** What emitters may send; nothing is limited when left out. */
+  quotas?: Quotas;
+  /** Where it is written down who sent what, and what is wrong with them. */
+  ledger?: SourceLedger;
+  watch?: SourceWatch;
 }
 
 /** Running totals since the start. */
@@ -43,6 +52,8 @@ export interface IntakeCounters {
   logFull: number;
   bytes: number;
   pendingBytes: number;
+  /** Observations, and contents of kept ones, that an emitter over its quota lost. */
+  shed: readonly ShedCount[];
 }
 
 /**
@@ -51,7 +62,7 @@ export interface IntakeCounters {
  */
 export class LoggingIntake implements Intake {
   readonly #options: IntakeOptions;
-  readonly #counters: IntakeCounters = {
+  readonly #counters: Omit<IntakeCounters, 'shed'> = {
     accepted: 0,
     refused: 0,
     deadLetters: 0,
@@ -62,12 +73,19 @@ export class LoggingIntake implements Intake {
     pendingBytes: 0,
   };
 
+  readonly #quotas: Quotas;
+  readonly #ledger: SourceLedger;
+  readonly #watch: SourceWatch;
+
   constructor(options: IntakeOptions) {
     this.#options = options;
+    this.#quotas = options.quotas ?? new Quotas(() => undefined);
+    this.#ledger = options.ledger ?? new SourceLedger([], options.clock.now());
+    this.#watch = options.watch ?? new SourceWatch();
   }
 
   counters(): Readonly<IntakeCounters> {
-    return { ...this.#counters };
+    return { ...this.#counters, shed: this.#quotas.shed() };
   }
 
   async accept(
@@ -82,6 +100,7 @@ export class LoggingIntake implements Intake {
     this.#reserve(bytes);
     try {
       const context = this.#context(principal);
+      this.#ledger.arrived(principal, context.observedAt);
       const out: RawRecord[] = [];
       const refusals: (Refusal & { raw: string })[] = [...refused];
       let accepted = 0;
@@ -94,6 +113,11 @@ export class LoggingIntake implements Intake {
       }
       refusals.sort((a, b) => a.index - b.index);
       this.#appendDeadLetters(refusals, context, out);
+      for (const { field, reason } of refusals) {
+        this.#ledger.refused(principal, { format: normalizer.format, field, reason }, context.observedAt);
+      }
+      for (const value of this.#watch.due(context.observedAt))
+        out.push(encodeRecord({ type: 'source-trouble', value }));
       if (out.length > 0) await this.#append(out);
       this.#counters.accepted += accepted;
       this.#counters.refused += refusals.length;
@@ -106,7 +130,13 @@ export class LoggingIntake implements Intake {
 
   /** The observation of a call that a gateway asks about. Whether the gateway may ask is settled before. */
   prepareAttempt(request: CheckRequest, principal: Principal): PreparedAttempt {
-    return prepareAttempt(request, this.#context(principal));
+    const context = this.#context(principal);
+    const attempt = prepareAttempt(request, context);
+    this.#ledger.arrived(principal, context.observedAt);
+    this.#note(attempt.observation, 'check', context);
+    // Never shed; it counts against what may be.
+    this.#quotas.admit(principal, attempt.observation, context.observedAt);
+    return attempt;
   }
 
   #normalizer(format: string | undefined): Normalizer {
@@ -116,20 +146,51 @@ export class LoggingIntake implements Intake {
     return found;
   }
 
-  /** Adds a record's log records to `out`; all of its observations or none. */
+  /** Adds a record's log records to `out`: all of its observations or none, but for what is shed. */
   #take(normalizer: Normalizer, value: unknown, context: NormalizeContext, out: RawRecord[]): Refused | undefined {
-    const before = out.length;
+    const taken: Accepted[] = [];
     for (const result of normalizer.normalize(value, context)) {
-      const refusal = result.ok ? refuseStranger(result.observation, context.principal) : result;
-      if (refusal !== undefined) {
-        out.length = before;
-        return refusal;
+      if (!result.ok) return result;
+      const refusal = this.#refuseStranger(result.observation, context);
+      if (refusal !== undefined) return refusal;
+      taken.push(result);
+    }
+    for (const { observation, payload } of taken) {
+      this.#note(observation, normalizer.format, context);
+      const admission = this.#quotas.admit(context.principal, observation, context.observedAt);
+      if (admission === 'shed') {
+        this.#noteBlind(observation, context);
+        continue;
       }
-      if (!result.ok) continue;
-      out.push(encodeRecord({ type: 'observation', value: result.observation }));
-      if (result.payload !== undefined) out.push(encodeRecord({ type: 'payload', value: result.payload }));
+      out.push(encodeRecord({ type: 'observation', value: observation }));
+      if (payload === undefined) continue;
+      if (admission === 'keep') out.push(encodeRecord({ type: 'payload', value: payload }));
+      else this.#quotas.notePayload(context.principal.id, observation.stream);
     }
     return undefined;
+  }
+
+  #note({ stream, time }: Observation, format: string, { principal, observedAt }: NormalizeContext): void {
+    this.#ledger.heard(principal, { format, stream, lagMs: observedAt - time }, observedAt);
+  }
+
+  /** A stream of which most is missing says nothing by its silence: people must know. */
+  #noteBlind({ stream }: Observation, { principal, observedAt }: NormalizeContext): void {
+    const blind = this.#quotas.isBlind(principal.id, stream);
+    if (blind === undefined) return;
+    const detail = `${principal.id} sends more than its quota: ${blind.shed} of the latest ${blind.seen} records of its ${stream} stream were shed`;
+    this.#watch.note(principal, { kind: 'shed', stream, detail }, observedAt);
+  }
+
+  /** Refuses what the key is not bound to. What it is bound to is not told. */
+  #refuseStranger({ stream, agentId }: Observation, { principal, observedAt }: NormalizeContext): Refused | undefined {
+    if (!principal.streams.has(stream)) {
+      return refuse('stream', `this key may not write the ${stream} stream; use a key that is bound to it`);
+    }
+    if (mayActFor(principal, agentId)) return undefined;
+    const detail = `${principal.id} speaks for agents that its key is not bound to, such as ${agentId.slice(0, MAX_SHOWN_AGENT)}`;
+    this.#watch.note(principal, { kind: 'forged-agent', detail }, observedAt);
+    return refuse('agentId', 'this key may not speak for this agent; use a key that is bound to it');
   }
 
   #appendDeadLetters(refusals: readonly (Refusal & { raw: string })[], context: NormalizeContext, out: RawRecord[]) {
@@ -169,17 +230,6 @@ export class LoggingIntake implements Intake {
   #context(principal: Principal): NormalizeContext {
     return { principal, observedAt: this.#options.clock.now(), seed: this.#options.seed };
   }
-}
-
-/** Refuses what the key is not bound to. What it is bound to is not told. */
-function refuseStranger(observation: Observation, principal: Principal): Refused | undefined {
-  if (!principal.streams.has(observation.stream)) {
-    return refuse('stream', `this key may not write the ${observation.stream} stream; use a key that is bound to it`);
-  }
-  if (!mayActFor(principal, observation.agentId)) {
-    return refuse('agentId', 'this key may not speak for this agent; use a key that is bound to it');
-  }
-  return undefined;
 }
 
 function rawOf(record: IncomingRecord): string {
