@@ -14,14 +14,17 @@ export function textOf(attributes: Attributes, ...names: readonly string[]): str
   return undefined;
 }
 
-/** The first of these attributes that is a finite number. */
+/** The first of these attributes that is a finite number, or text that is one: some emitters write all as text. */
 export function numberOf(attributes: Attributes, ...names: readonly string[]): number | undefined {
   for (const name of names) {
     const value = attributes.get(name);
-    if (typeof value === 'number' && Number.isFinite(value)) return value;
+    const number = typeof value === 'string' && NUMBER.test(value) ? Number(value) : value;
+    if (typeof number === 'number' && Number.isFinite(number)) return number;
   }
   return undefined;
 }
+
+const NUMBER = /^-?[0-9]{1,20}(\.[0-9]{1,20})?$/;
 
 /** An attribute that holds structure, either as such or (older emitters, and spans) as JSON text. */
 export function structureOf(attributes: Attributes, ...names: readonly string[]): unknown {

@@ -10,5 +10,6 @@ export const workNormalizer = normalizerOf({
 
 /** Only the OTLP intake makes these; whatever else is given says nothing. */
 function isWork(record: unknown): record is Work {
-  return isRecord(record) && isRecord(record['said']) && typeof record['agentId'] === 'string';
+  if (!isRecord(record) || !isRecord(record['said']) || typeof record['agentId'] !== 'string') return false;
+  return Array.isArray(record['said']['input']) && Array.isArray(record['said']['output']);
 }

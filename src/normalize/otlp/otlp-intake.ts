@@ -2,6 +2,9 @@ import type { IncomingRecord, Intake } from '../../api/port.js';
 import { stableId } from '../../lib/hash.js';
 import type { Principal } from '../../model/principal.js';
 import type { Refusal } from '../../model/wire.js';
+import { codingAgentOf, machineOf } from '../coding-agents/machine.js';
+import { readCodingAgent } from '../coding-agents/read-coding-agent.js';
+import { ToolDecisions } from '../coding-agents/tool-decisions.js';
 import { readGenAiLog } from '../genai/read-log.js';
 import { readSpan } from '../genai/read-span.js';
 import { given, type Said } from '../genai/said.js';
@@ -38,6 +41,8 @@ export interface OtlpCounters {
 
 /** Looks again whether more of the trace has come, ms. */
 const STEP_MS = 200;
+/** Longest time that a record's own word puts the start of a call before its end. */
+const MAX_DURATION_MS = 24 * 60 * 60_000;
 const COUNTERS = { traces: 'spans', logs: 'logs', metrics: 'points' } as const;
 
 /**
@@ -48,6 +53,7 @@ export class OtlpIntake {
   readonly #options: OtlpIntakeOptions;
   readonly #join = new TraceJoin();
   readonly #deltas = new MetricDeltas();
+  readonly #decisions = new ToolDecisions();
   readonly #counters: OtlpCounters = { spans: 0, logs: 0, points: 0, others: 0, waited: 0, placedBy: {}, unplaced: 0 };
 
   constructor(options: OtlpIntakeOptions) {
@@ -63,7 +69,7 @@ export class OtlpIntake {
     const pending: Pending[] = [];
     for (const { index, value, bytes } of batch.records) {
       this.#counters[COUNTERS[value.signal]]++;
-      const said = saidBy(value);
+      const said = this.#saidBy(value, principal);
       const place = placementOf(value, said, principal.tenant);
       this.#join.note(place);
       if (said === undefined && value.signal !== 'metrics') this.#counters.others++;
@@ -79,6 +85,17 @@ export class OtlpIntake {
     const lost = this.#place(waiting, ready, true);
     this.#counters.unplaced += lost.length;
     return this.#hand(ready, [...batch.refused, ...lost.map(unplaced)], principal);
+  }
+
+  #saidBy(record: OtlpRecord, principal: Principal): Said | undefined {
+    const product = codingAgentOf(record);
+    if (record.signal === 'metrics') return undefined;
+    // Coding agents say all of it in events; their spans would say it again.
+    if (product !== undefined && record.signal === 'traces') return undefined;
+    if (record.signal === 'traces') return readSpan(record);
+    if (product === undefined) return readGenAiLog(record);
+    const said = readCodingAgent(record, product);
+    return said && this.#decisions.join(said, principal.id);
   }
 
   async #hand(
@@ -128,11 +145,6 @@ interface Placed {
   found: Found;
 }
 
-function saidBy(record: OtlpRecord): Said | undefined {
-  if (record.signal === 'traces') return readSpan(record);
-  return record.signal === 'logs' ? readGenAiLog(record) : undefined;
-}
-
 function workOf(record: Exclude<OtlpRecord, { signal: 'metrics' }>, said: Said, found: Found): Work {
   const { traceId, spanId } = record;
   const { agentId, sessionId, parentAgentId } = found;
@@ -143,7 +155,8 @@ function workOf(record: Exclude<OtlpRecord, { signal: 'metrics' }>, said: Said, 
   }
   // A log record has no id: its content, and which of several equal ones it is, make one.
   const id = stableId('log', contentKey(record));
-  return { said, id, traceId, spanId, startMs: record.timeMs, endMs: record.timeMs, ...owner };
+  const startMs = record.timeMs - Math.min(MAX_DURATION_MS, Math.max(0, said.durationMs ?? 0));
+  return { said, id, traceId, spanId, startMs: Math.max(0, startMs), endMs: record.timeMs, ...owner };
 }
 
 function sampleOf(
@@ -158,7 +171,8 @@ function sampleOf(
 function placementOf(record: OtlpRecord, said: Said | undefined, tenant: string): Placement {
   const { attributes, resource } = record;
   const service = resource.get('service.name');
-  const who = said ?? whoOf(attributes);
+  const product = codingAgentOf(record);
+  const who = said ?? (product === undefined ? whoOf(attributes) : machineOf(record, product));
   const isMetric = record.signal === 'metrics';
   return {
     tenant,

@@ -8,8 +8,8 @@ import { OTLPMetricExporter as MetricsProto } from '@opentelemetry/exporter-metr
 import { OTLPTraceExporter as TracesJson } from '@opentelemetry/exporter-trace-otlp-http';
 import { OTLPTraceExporter as TracesProto } from '@opentelemetry/exporter-trace-otlp-proto';
 import { resourceFromAttributes } from '@opentelemetry/resources';
-import { LoggerProvider, SimpleLogRecordProcessor } from '@opentelemetry/sdk-logs';
-import { MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
+import { BatchLogRecordProcessor, LoggerProvider } from '@opentelemetry/sdk-logs';
+import { AggregationTemporality, MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
 import { BasicTracerProvider, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
 
 export type Encoding = 'protobuf' | 'json';
@@ -47,11 +47,19 @@ export async function collectExports(): Promise<{ url: string; sent: Sent[]; clo
   };
 }
 
-/** A real SDK with exporters of one encoding. */
-export function realSdk(url: string, encoding: Encoding, headers: Record<string, string> = {}) {
+/** A real SDK with exporters of one encoding. @param about attributes of its resource @param isDelta sums are of the time since the last report */
+export function realSdk(
+  url: string,
+  encoding: Encoding,
+  headers: Record<string, string> = {},
+  about: Record<string, string> = { 'service.name': 'travel-agent', 'service.version': '1.4.0' },
+  isDelta = false,
+) {
   const isProto = encoding === 'protobuf';
   const to = (signal: string) => ({ url: `${url}/v1/${signal}`, headers });
-  const resource = resourceFromAttributes({ 'service.name': 'travel-agent', 'service.version': '1.4.0' });
+  const temporalityPreference = isDelta ? AggregationTemporality.DELTA : AggregationTemporality.CUMULATIVE;
+  const toMetrics = { ...to('metrics'), temporalityPreference };
+  const resource = resourceFromAttributes(about);
   const traces = new BasicTracerProvider({
     resource,
     spanProcessors: [new SimpleSpanProcessor(isProto ? new TracesProto(to('traces')) : new TracesJson(to('traces')))],
@@ -59,14 +67,14 @@ export function realSdk(url: string, encoding: Encoding, headers: Record<string,
   const logs = new LoggerProvider({
     resource,
     processors: [
-      new SimpleLogRecordProcessor({ exporter: isProto ? new LogsProto(to('logs')) : new LogsJson(to('logs')) }),
+      new BatchLogRecordProcessor({ exporter: isProto ? new LogsProto(to('logs')) : new LogsJson(to('logs')) }),
     ],
   });
   const metrics = new MeterProvider({
     resource,
     readers: [
       new PeriodicExportingMetricReader({
-        exporter: isProto ? new MetricsProto(to('metrics')) : new MetricsJson(to('metrics')),
+        exporter: isProto ? new MetricsProto(toMetrics) : new MetricsJson(toMetrics),
         exportIntervalMillis: 3_600_000,
       }),
     ],
@@ -74,7 +82,7 @@ export function realSdk(url: string, encoding: Encoding, headers: Record<string,
   return {
     provider: traces,
     tracer: traces.getTracer('travel-agent', '1.0.0'),
-    logger: logs.getLogger('travel-agent'),
+    logger: logs.getLogger(about['service.name'] ?? ''),
     meter: metrics.getMeter('travel-agent'),
     close: async () => {
       await Promise.all([traces.shutdown(), logs.shutdown(), metrics.shutdown()]);
