@@ -45,6 +45,10 @@ it('gives archived states the format that goes with their shape', () => {
               "counts": "Uint32Array",
               "keys": "Uint32Array",
             },
+            "singlesByKind": {
+              "counts": "Uint32Array",
+              "keys": "Uint32Array",
+            },
             "sources": {
               "counts": "Uint32Array",
               "keys": "Uint32Array",
@@ -186,6 +190,10 @@ it('gives archived states the format that goes with their shape', () => {
                   "keys": "Uint32Array",
                 },
                 "origins": {
+                  "counts": "Uint32Array",
+                  "keys": "Uint32Array",
+                },
+                "singlesByKind": {
                   "counts": "Uint32Array",
                   "keys": "Uint32Array",
                 },

@@ -200,6 +200,8 @@ describe('the observer’s keys', () => {
   it('are not asked for all the time, whatever is named', async () => {
     let elapsed = 0;
     made = kitFor(observer.url, {
+      // Streams that bring nothing it believes would make it poll instead.
+      delivery: 'stream',
       elapsedMs: () => elapsed,
       limits: { retryBaseMs: 1, retryMaxMs: 1, keyRefetchMs: 5_000 },
     });
