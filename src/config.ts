@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
+import { CONTENT_LEVELS } from './model/content-level.js';
 import { HOLD_TIMEOUTS } from './model/hold.js';
 import { SEVERITIES } from './model/incident.js';
 import { STREAMS } from './model/observation.js';
@@ -29,6 +30,8 @@ const keySchema = z
     streams: z.array(z.enum(STREAMS)).default([]),
     /** Agent ids this key may speak for; `*` alone means any, a trailing `*` a prefix. */
     agents: z.array(z.string().min(1).max(256)).default(['*']),
+    /** What is kept of its records' words; `redacted` when left out. */
+    content: z.enum(CONTENT_LEVELS).exactOptional(),
     /** What the key may send, instead of `quotas`. */
     quota: z.strictObject(quotaShape).exactOptional(),
     /** Silence after which the emitter is named in an incident, ms. */

@@ -89,6 +89,7 @@ function principalOf(config: KeyConfig): Principal {
     tenant: config.tenant,
     streams: new Set(config.streams),
     agents: [...config.agents],
+    ...(config.content === undefined ? {} : { content: config.content }),
   };
 }
 

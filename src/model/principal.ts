@@ -1,3 +1,4 @@
+import type { ContentLevel } from './content-level.js';
 import type { Stream } from './observation.js';
 
 /** Who is speaking: an API key that proved itself, with what it may do and for whom. */
@@ -9,6 +10,8 @@ export interface Principal {
   streams: ReadonlySet<Stream>;
   /** Agent ids it may speak for; `*` any, a trailing `*` a prefix. */
   agents: readonly string[];
+  /** What is kept of its words; redacted when left out. */
+  content?: ContentLevel;
 }
 
 /** Whether a principal's key is bound to this agent. */

@@ -3,12 +3,9 @@ import { stableId } from '../lib/hash.js';
 import { SCHEMA_VERSION, type ObservationBase, type Payload } from '../model/observation.js';
 import { cutText, visibleText } from './fold-text.js';
 import type { NormalizeContext } from './port.js';
-import { redactText } from './redact.js';
 
 /** Longest content kept of one observation, characters of JSON text. */
 export const MAX_PAYLOAD_CHARS = 500_000;
-/** Longest free text in an observation itself. */
-const MAX_REASON_CHARS = 1_024;
 
 /** The fields that every wire record has. */
 export interface GivenBase {
@@ -52,7 +49,7 @@ export function baseFields(given: GivenBase, context: NormalizeContext): Observa
   return base;
 }
 
-/** Content that was redacted already, as the payload of an observation. Longer content is kept in part, and says so. */
+/** Content that may be kept, as the payload of an observation. Longer content is kept in part, and says so. */
 export function payloadOf(base: ObservationBase, contentJson: string): Payload {
   return {
     id: base.id,
@@ -70,9 +67,4 @@ export function payloadOf(base: ObservationBase, contentJson: string): Payload {
 /** Epoch ms of a wire time. */
 export function epochMs(time: number | string): number {
   return typeof time === 'number' ? time : Date.parse(time);
-}
-
-/** A free text for people: redacted, bounded, with control characters made visible. */
-export function shownText(text: string): string {
-  return visibleText(cutText(redactText(text), MAX_REASON_CHARS));
 }

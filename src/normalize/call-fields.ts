@@ -1,7 +1,7 @@
 import type { Effect, Target, Tier } from '../model/observation.js';
+import { argsContent, type Discretion } from './content.js';
 import { argumentWords, deriveTargets, makeTarget, MAX_TARGETS, type GivenTarget } from './derive-targets.js';
 import { visibleText } from './fold-text.js';
-import { redactValue } from './redact.js';
 import { effectOfTool } from './tool-effect.js';
 
 /** A call as its emitter describes it. */
@@ -14,7 +14,7 @@ export interface GivenCall {
   targets?: readonly GivenTarget[];
 }
 
-/** What scoring needs of a call; and its arguments, redacted, as JSON text. */
+/** What scoring needs of a call; and what is kept of its arguments, as the JSON text of a content record. */
 export interface DerivedCall {
   fields: {
     tool: string;
@@ -25,23 +25,19 @@ export interface DerivedCall {
     argWords: number[];
     argBytes: number;
   };
-  argsJson?: string;
+  content: string | undefined;
 }
 
-/**
- * Derives a call's targets, words and size from its arguments before they are redacted.
- *
- * @param seed per-install secret, 32 bit
- */
-export function deriveCall(call: GivenCall, seed: number): DerivedCall {
+/** Derives a call's targets, words and size from its arguments before they are hidden. */
+export function deriveCall(call: GivenCall, discretion: Discretion): DerivedCall {
+  const { seed } = discretion;
   const args = call.args ?? {};
   const hasArgs = Object.keys(args).length > 0;
   const raw = hasArgs ? JSON.stringify(args) : '';
-  const clean = hasArgs ? redactValue(args) : args;
   const targets =
     call.targets === undefined
-      ? deriveTargets(args, seed)
-      : call.targets.slice(0, MAX_TARGETS).map((target) => makeTarget(target, seed));
+      ? deriveTargets(args, seed, discretion.level)
+      : call.targets.slice(0, MAX_TARGETS).map((target) => makeTarget(target, seed, discretion.level));
   const fields: DerivedCall['fields'] = {
     tool: visibleText(call.tool),
     effect: call.effect ?? effectOfTool(call.tool),
@@ -51,8 +47,7 @@ export function deriveCall(call: GivenCall, seed: number): DerivedCall {
   };
   if (call.operation !== undefined) fields.operation = visibleText(call.operation);
   if (call.tier !== undefined) fields.tier = call.tier;
-  if (!hasArgs) return { fields };
-  return { fields, argsJson: clean === args ? raw : JSON.stringify(clean) };
+  return { fields, content: hasArgs ? argsContent(args, raw, discretion) : undefined };
 }
 
 /** `args` of a record that has passed the schema. */

@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 import { stableId } from '../lib/hash.js';
 import type { DeadLetter } from '../model/log-record.js';
-import { cutText, visibleText } from './fold-text.js';
+import { discretionOf, shownText } from './content.js';
+import { cutText } from './fold-text.js';
 import type { NormalizeContext } from './port.js';
-import { redactText } from './redact.js';
 import { refuse } from './refusal.js';
 
 const MAX_EXCERPT_CHARS = 512;
 
-/** What is kept of a record that was refused: the cause, the hash of the whole, a short redacted beginning. */
+/** What is kept of a record that was refused: the cause, the hash of the whole, a short beginning, as far as its words may be kept. */
 export function deadLetter(
   refused: { field: string; reason: string; raw: string },
   context: NormalizeContext,
@@ -25,6 +25,6 @@ export function deadLetter(
     field,
     reason,
     hash,
-    excerpt: visibleText(cutText(redactText(refused.raw.slice(0, 2 * MAX_EXCERPT_CHARS)), MAX_EXCERPT_CHARS)),
+    excerpt: cutText(shownText(refused.raw.slice(0, 2 * MAX_EXCERPT_CHARS), discretionOf(context)), MAX_EXCERPT_CHARS),
   };
 }

@@ -1,10 +1,11 @@
 import type { Target } from '../model/observation.js';
+import { DEFAULT_CONTENT_LEVEL, type ContentLevel } from '../model/content-level.js';
 import { isDateOrTime } from '../lib/text/date-or-time.js';
 import { mentionedWords } from '../lib/text/words.js';
 import { valueHash } from './derive.js';
-import { cutText, foldText, visibleText } from './fold-text.js';
+import { shownTarget } from './content.js';
+import { foldText, visibleText } from './fold-text.js';
 import { packagesOf } from './package-command.js';
-import { redactText } from './redact.js';
 import { scanPieces } from './scan-pieces.js';
 import { isSecretField } from './secret-field.js';
 import { targetKind } from './target-kind.js';
@@ -12,8 +13,6 @@ import { valueKind } from './value-kind.js';
 
 /** Targets kept of one call. */
 export const MAX_TARGETS = 64;
-/** Characters of a target's value that people see. */
-const MAX_SHOWN_CHARS = 256;
 /** Words looked at in one target, and how far it is read. */
 const MAX_TARGET_WORDS = 24;
 const MAX_TARGET_CHARS = 400;
@@ -43,11 +42,16 @@ export interface GivenTarget {
  * What a call acts on, worked out from its arguments: every short value, and every address inside longer texts.
  *
  * @param seed per-install secret, 32 bit
+ * @param level what people may see of the values
  */
-export function deriveTargets(args: Record<string, unknown>, seed: number): Target[] {
+export function deriveTargets(
+  args: Record<string, unknown>,
+  seed: number,
+  level: ContentLevel = DEFAULT_CONTENT_LEVEL,
+): Target[] {
   const targets: Target[] = [];
   const add = (field: string, kind: string, value: string) => {
-    if (targets.length < MAX_TARGETS) targets.push(makeTarget({ field, kind, value }, seed));
+    if (targets.length < MAX_TARGETS) targets.push(makeTarget({ field, kind, value }, seed, level));
   };
   eachLeaf(args, (field, value) => {
     if (value.trim() === '') return;
@@ -73,13 +77,14 @@ function isCommandField(field: string): boolean {
   return COMMAND_FIELDS.has(field.toLowerCase());
 }
 
-/** A target as it is logged: hashes of the whole value, and of it only a short, redacted, harmless excerpt. */
-export function makeTarget(given: GivenTarget, seed: number): Target {
+/** A target as it is logged: hashes of the whole value, and of it only a short, harmless excerpt, or none. */
+export function makeTarget(given: GivenTarget, seed: number, level: ContentLevel = DEFAULT_CONTENT_LEVEL): Target {
+  const hash = valueHash(given.value, seed);
   const target: Target = {
     field: visibleText(given.field),
     kind: visibleText(given.kind),
-    value: shownValue(given.field, given.value),
-    hash: valueHash(given.value, seed),
+    value: isSecretField(given.field) ? '[redacted:password]' : shownTarget(given, hash, level),
+    hash,
     words: mentionedWords(foldText(given.value.slice(0, MAX_TARGET_CHARS)), {
       seed,
       maxChars: MAX_TARGET_CHARS,
@@ -103,12 +108,6 @@ export function argumentWords(args: Record<string, unknown>, seed: number): numb
     text += `${value.slice(0, MAX_ARG_CHARS - text.length + 1)} `;
   });
   return mentionedWords(foldText(text), { seed, maxChars: MAX_ARG_CHARS, maxWords: MAX_ARG_WORDS });
-}
-
-function shownValue(field: string, value: string): string {
-  if (isSecretField(field)) return '[redacted:password]';
-  // Redact before cutting, so that a secret cut in half does not pass for something else.
-  return visibleText(cutText(redactText(value.slice(0, 4096)), MAX_SHOWN_CHARS));
 }
 
 /** Every text and number in the arguments, with the name of the nearest field around it. */

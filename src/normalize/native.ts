@@ -13,12 +13,12 @@ import {
   type ToolResultObservation,
 } from '../model/observation.js';
 import { wireObservationSchema, type WireObservation } from '../model/wire.js';
-import { baseFields, epochMs, payloadOf, shownText } from './base-fields.js';
+import { baseFields, epochMs, payloadOf } from './base-fields.js';
 import { deriveCall, rawArguments } from './call-fields.js';
+import { discretionOf, shownText, textContent } from './content.js';
 import { messageWords, requestHashes, resultValues } from './derive.js';
 import { visibleText } from './fold-text.js';
 import type { Accepted, NormalizeContext, Normalized, Normalizer, Refused } from './port.js';
-import { redactText } from './redact.js';
 import { refuse, refuseIssues } from './refusal.js';
 import { isGovernance, isMessage, isMetric, isPrompt, isToolCall, isToolResult } from './wire-check.js';
 
@@ -103,7 +103,7 @@ function prompt(wire: Wire<'prompt'>, context: NormalizeContext): Accepted {
     chars: wire.text.length,
     ...requestHashes(wire.text, context.seed),
   };
-  return withText(observation, wire.text);
+  return withText(observation, wire.text, context);
 }
 
 function message(wire: Wire<'message'>, context: NormalizeContext): Accepted {
@@ -120,11 +120,12 @@ function message(wire: Wire<'message'>, context: NormalizeContext): Accepted {
   };
   if (wire.tokens !== undefined) observation.tokens = wire.tokens;
   if (wire.model !== undefined) observation.model = visibleText(wire.model);
-  return withText(observation, text);
+  return withText(observation, text, context);
 }
 
 function toolCall(wire: Wire<'tool_call'>, record: object, context: NormalizeContext): Accepted {
-  const { fields, argsJson } = deriveCall(withRawArguments(wire, record), context.seed);
+  const discretion = discretionOf(context);
+  const { fields, content } = deriveCall(withRawArguments(wire, record), discretion);
   const observation: ToolCallObservation = {
     ...baseFields(wire, context),
     stream: 'action',
@@ -133,13 +134,13 @@ function toolCall(wire: Wire<'tool_call'>, record: object, context: NormalizeCon
     decision: wire.decision,
   };
   if (wire.rawDecision !== undefined) observation.rawDecision = visibleText(wire.rawDecision);
-  if (wire.reason !== undefined) observation.reason = shownText(wire.reason);
+  if (wire.reason !== undefined) observation.reason = shownText(wire.reason, discretion);
   if (wire.ruleId !== undefined) observation.ruleId = visibleText(wire.ruleId);
   if (wire.policyVersion !== undefined) observation.policyVersion = visibleText(wire.policyVersion);
   if (wire.approvalId !== undefined) observation.approvalId = visibleText(wire.approvalId);
-  if (wire.error !== undefined) observation.error = shownText(wire.error);
+  if (wire.error !== undefined) observation.error = shownText(wire.error, discretion);
   if (wire.resultClass !== undefined) observation.resultClass = wire.resultClass;
-  return withContent(observation, argsJson === undefined ? undefined : `{"args":${argsJson}}`);
+  return withContent(observation, content);
 }
 
 function toolResult(wire: Wire<'tool_result'>, context: NormalizeContext): Accepted {
@@ -152,8 +153,8 @@ function toolResult(wire: Wire<'tool_result'>, context: NormalizeContext): Accep
     resultClass: wire.resultClass ?? sizeClass(text),
     values: resultValues(text, context.seed),
   };
-  if (wire.error !== undefined) observation.error = shownText(wire.error);
-  return withText(observation, text);
+  if (wire.error !== undefined) observation.error = shownText(wire.error, discretionOf(context));
+  return withText(observation, text, context);
 }
 
 function governance(wire: Extract<WireObservation, { stream: 'governance' }>, context: NormalizeContext): Accepted {
@@ -164,7 +165,7 @@ function governance(wire: Extract<WireObservation, { stream: 'governance' }>, co
     tools: (wire.tools ?? []).map(visibleText),
   };
   if (wire.tool !== undefined) observation.tool = visibleText(wire.tool);
-  if (wire.reason !== undefined) observation.reason = shownText(wire.reason);
+  if (wire.reason !== undefined) observation.reason = shownText(wire.reason, discretionOf(context));
   if (wire.approverId !== undefined) observation.approverId = visibleText(wire.approverId);
   if (wire.requesterId !== undefined) observation.requesterId = visibleText(wire.requesterId);
   if (wire.approvalId !== undefined) observation.approvalId = visibleText(wire.approvalId);
@@ -196,8 +197,8 @@ function withRawArguments(wire: Wire<'tool_call'>, record: object): Wire<'tool_c
   return wire.args === undefined ? wire : { ...wire, args: rawArguments(record) };
 }
 
-function withText(observation: Observation, text: string): Accepted {
-  return withContent(observation, text === '' ? undefined : JSON.stringify({ text: redactText(text) }));
+function withText(observation: Observation, text: string, context: NormalizeContext): Accepted {
+  return withContent(observation, textContent(text, discretionOf(context)));
 }
 
 function withContent(observation: Observation & ObservationBase, contentJson: string | undefined): Accepted {

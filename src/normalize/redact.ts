@@ -66,28 +66,30 @@ export function redactText(text: string): string {
 /**
  * A value with every text in it redacted, and everything under a field with a secret's name. Gives back the very
  * same object when there was nothing to redact.
+ *
+ * @param clean what is done with a text
  */
-export function redactValue(value: unknown, depth = 0): unknown {
-  if (typeof value === 'string') return redactText(value);
+export function redactValue(value: unknown, clean: (text: string) => string = redactText, depth = 0): unknown {
+  if (typeof value === 'string') return clean(value);
   if (typeof value !== 'object' || value === null) return value;
   if (depth >= MAX_DEPTH) return '[omitted: nested too deep]';
   if (Array.isArray(value)) {
     let copy: unknown[] | undefined;
     for (let i = 0; i < value.length; i++) {
       const item: unknown = value[i];
-      const clean = redactValue(item, depth + 1);
-      if (clean === item) continue;
+      const shown = redactValue(item, clean, depth + 1);
+      if (shown === item) continue;
       copy ??= [...value];
-      copy[i] = clean;
+      copy[i] = shown;
     }
     return copy ?? value;
   }
   let changed = false;
   const entries = Object.entries(value).map(([key, item]): [string, unknown] => {
-    const shown = redactText(key);
-    const clean = isSecretField(key) && holdsSecret(item) ? '[redacted:password]' : redactValue(item, depth + 1);
-    if (clean !== item || shown !== key) changed = true;
-    return [shown, clean];
+    const name = clean(key);
+    const shown = isSecretField(key) && holdsSecret(item) ? '[redacted:password]' : redactValue(item, clean, depth + 1);
+    if (shown !== item || name !== key) changed = true;
+    return [name, shown];
   });
   // fromEntries makes own properties of every name, `__proto__` included.
   return changed ? Object.fromEntries(entries) : value;

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { STREAMS } from '../../src/model/observation.js';
+import { CONTENT_LEVELS, type ContentLevel } from '../../src/model/content-level.js';
+import { STREAMS, type Observation } from '../../src/model/observation.js';
 import type { Principal } from '../../src/model/principal.js';
 import type { NormalizeContext, Normalizer } from '../../src/normalize/port.js';
 
@@ -72,6 +73,26 @@ export function normalizerContract(normalizer: Normalizer, samples: NormalizerSa
       expect(results.some((r) => r.payload?.content.includes('[redacted:api-key]'))).toBe(true);
     });
 
+    it('keeps of its words what the key says, and scoring sees the same of all', () => {
+      const record = samples.withContent(`meet zebediah, alice@example.org, with ${SECRET}`);
+      const at = (content: ContentLevel) => {
+        const results = accepted(record, context({ content }));
+        return { kept: JSON.stringify(results), results, payloads: results.flatMap((r) => r.payload ?? []) };
+      };
+      const [off, hashed, redacted, full] = CONTENT_LEVELS.map(at);
+      expect(off?.payloads).toEqual([]);
+      expect(hashed?.payloads.length).toBeGreaterThan(0);
+      for (const hidden of [off, hashed]) {
+        expect(hidden?.kept).not.toContain('zebediah');
+        expect(hidden?.kept).not.toContain('alice');
+      }
+      expect(redacted?.payloads[0]?.content).toContain('zebediah, [redacted:email], with [redacted:api-key]');
+      expect(full?.payloads[0]?.content).toContain('zebediah, alice@example.org, with [redacted:api-key]');
+      // Everything but the texts that people read is the same: ids, hashes, sizes.
+      const scored = CONTENT_LEVELS.map((level) => at(level).results.map((r) => hashesOf(r.observation)));
+      for (const other of scored.slice(1)) expect(other).toEqual(scored[0]);
+    });
+
     it('hashes under the seed: another install gets other hashes', () => {
       const text = 'send forty-two euros to alice@example.org';
       const hashes = (seed: number) => JSON.stringify(accepted(samples.withContent(text), { ...context(), seed }));
@@ -100,4 +121,10 @@ export function normalizerContract(normalizer: Normalizer, samples: NormalizerSa
       );
     });
   });
+}
+
+/** The observation without the texts that are for people alone. */
+function hashesOf(observation: Observation): unknown {
+  const { reason: _, error: __, ...rest } = { reason: '', error: '', ...observation };
+  return 'targets' in rest ? { ...rest, targets: rest.targets.map(({ value: ___, ...target }) => target) } : rest;
 }
