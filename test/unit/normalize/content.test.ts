@@ -46,17 +46,15 @@ describe('redactMail', () => {
 describe('content', () => {
   const text = `ask bob@example.org to pay with ${CARD}, key ${KEY}`;
 
-  it('has no secret, key or card at any level', () => {
-    for (const level of CONTENT_LEVELS) {
-      const kept = [
-        textContent(text, at(level)) ?? '',
-        argsContent({ note: [text], password: 'hunter2', [KEY]: 1 }, '', at(level)) ?? '',
-        shownText(text, at(level)),
-        shownTarget({ kind: 'text', value: text }, 1, level),
-      ].join('\n');
-      for (const secret of [KEY, CARD, 'hunter2']) expect(kept, level).not.toContain(secret);
-      expect(kept.includes('bob@example.org'), level).toBe(level === 'full');
-    }
+  it.each(CONTENT_LEVELS)('has no secret, key or card where it is %s', (level) => {
+    const kept = [
+      textContent(text, at(level)) ?? '',
+      argsContent({ note: [text], password: 'hunter2', [KEY]: 1 }, '', at(level)) ?? '',
+      shownText(text, at(level)),
+      shownTarget({ kind: 'text', value: text }, 1, level),
+    ].join('\n');
+    for (const secret of [KEY, CARD, 'hunter2']) expect(kept).not.toContain(secret);
+    expect(kept.includes('bob@example.org')).toBe(level === 'full');
   });
 
   it('that is off leaves no record; that is hashed tells equal things only', () => {
