@@ -94,6 +94,8 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
     });
     reloader.start();
     closers.push(() => reloader.stop());
+    core.mappings.start();
+    closers.push(async () => core.mappings.stop());
     const mail = startMail({
       config: config.notify.mail,
       env,
@@ -159,6 +161,7 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
       },
       ports: {
         intake: core.intake,
+        mappings: core.mappings,
         cloudEvent: fromBinary,
         otlp: otlpReceiver(core.otlp, {
           maxRecordBytes: config.http.maxRecordBytes,
@@ -299,6 +302,7 @@ function statusOf({
     log: { head, tail: core.log.tail, storedBytes: core.log.storedBytes },
     intake: core.intake.counters(),
     otlp: core.otlp.counters(),
+    mappings: core.mappings.status(),
     scoring: {
       position: core.scoring.position - 1,
       // Scored, with all effects in the outbox; and with the state, from which a restart goes on.

@@ -269,6 +269,12 @@ const configSchema = z.strictObject({
       maxAgents: z.number().int().positive().default(100_000),
     })
     .prefault({}),
+  sources: z
+    .strictObject({
+      /** Folder of the declarative mappings; relative names are looked up in the package. */
+      mappingsDir: z.string().min(1).default('mappings'),
+    })
+    .prefault({}),
   /** What is done about incidents, where an agent's profile says nothing else. */
   respond: respondSchema.prefault({}),
   /** Gateways that commands are sent to; others come for them over HTTP. */

@@ -47,6 +47,7 @@ import { LoggingIntake } from './normalize/intake.js';
 import { cloudEventNormalizer } from './normalize/cloud-events.js';
 import { workNormalizer } from './normalize/genai/work-normalizer.js';
 import { litellmNormalizer } from './normalize/litellm.js';
+import { MappingFolder } from './normalize/mapping/mapping-folder.js';
 import { nativeNormalizer } from './normalize/native.js';
 import { Quotas } from './normalize/quotas.js';
 import { SourceLedger } from './normalize/source-ledger.js';
@@ -115,6 +116,8 @@ export interface Core {
   ledger: SourceLedger;
   /** Looks for emitters that fell silent, and puts what is wrong with emitters into the log. */
   watchSources: () => Promise<void>;
+  /** Declarative mappings; they are watched when started. */
+  mappings: MappingFolder;
   checker: Checker;
   scoring: Scoring;
   baselines: BaselineRegistry;
@@ -297,6 +300,7 @@ export function openCore(options: CoreOptions): Core {
   );
   const watch = new SourceWatch();
   const quotas = new Map(config.keys.map(({ id, quota }) => [id, quota]));
+  const mappings = new MappingFolder({ directory: fromPackage(config.sources.mappingsDir), notice });
   const intake = new LoggingIntake({
     log,
     clock,
@@ -304,6 +308,7 @@ export function openCore(options: CoreOptions): Core {
     watch,
     quotas: new Quotas((id) => quotas.get(id) ?? quotaOf(config)),
     normalizers: [nativeNormalizer, workNormalizer, cloudEventNormalizer, litellmNormalizer],
+    moreNormalizers: (format) => mappings.normalizer(format),
     seed,
     maxPendingBytes: config.http.maxPendingBytes,
   });
@@ -384,6 +389,7 @@ export function openCore(options: CoreOptions): Core {
       if (troubles.length === 0) return;
       await log.append(troubles.map((value) => encodeRecord({ type: 'source-trouble', value })));
     },
+    mappings,
     checker,
     scoring,
     baselines,

@@ -13,6 +13,7 @@ import { evaluate } from './cli/evaluate.js';
 import { gateway } from './cli/gateway.js';
 import { keys } from './cli/keys.js';
 import { lift } from './cli/lift.js';
+import { map } from './cli/map.js';
 import { notify } from './cli/notify.js';
 import { policy } from './cli/policy.js';
 import { replay } from './cli/replay.js';
@@ -22,6 +23,7 @@ import { ConfigError } from './config.js';
 import { DetectorError } from './detect/loader.js';
 import { LearningError } from './baseline/learning.js';
 import { LibraryError } from './governance/library-loader.js';
+import { MappingError } from './normalize/mapping/mapping-folder.js';
 import { packageVersion } from './lib/package-root.js';
 
 const COMMANDS: readonly CliCommand[] = [
@@ -40,6 +42,7 @@ const COMMANDS: readonly CliCommand[] = [
   containments,
   baselines,
   discovery,
+  map,
   policy,
   keys,
   notify,
@@ -53,6 +56,7 @@ const EXPECTED = new Set([
   'DetectorError',
   'LearningError',
   'LibraryError',
+  'MappingError',
   'DirectoryHeldError',
   'ListenError',
   'ObserverError',
@@ -140,7 +144,7 @@ function explain(error: unknown, terminal: Console): number {
   const isExpected = error instanceof Error && EXPECTED.has(error.name);
   const text = isExpected ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error);
   terminal.err(`parallax: ${text}\n`);
-  const isMisuse = [UsageError, ConfigError, DetectorError, LearningError, LibraryError].some(
+  const isMisuse = [UsageError, ConfigError, DetectorError, LearningError, LibraryError, MappingError].some(
     (kind) => error instanceof kind,
   );
   return isMisuse ? 2 : 1;

@@ -17,6 +17,7 @@ import type {
   IncidentBoard,
   Intake,
   Journal,
+  Mappings,
   OtlpReceiver,
   ResponseBoard,
   StatusBoard,
@@ -48,6 +49,7 @@ export interface ApiPorts {
   intake: Intake;
   otlp: OtlpReceiver;
   cloudEvent: CloudEventBinding;
+  mappings: Mappings;
   checker: Checker;
   incidents: IncidentBoard;
   commands: CommandBoard;

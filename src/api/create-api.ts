@@ -26,7 +26,7 @@ import { getFile, getPage, getView, postLogin, postLogout, type PageDeps } from 
 import { postObservations } from './routes/observations.js';
 import { postOtlp } from './routes/otlp.js';
 import { getResponse } from './routes/response.js';
-import { postCloudEvents, postLiteLlm } from './routes/sources.js';
+import { postCloudEvents, postLiteLlm, postMapped, postOpaLogs } from './routes/sources.js';
 import { SignInLimit } from './sign-in-limit.js';
 import { SubscriberSlots } from './subscriber-slots.js';
 import { getHealth, getReady, getStatus } from './routes/status.js';
@@ -117,6 +117,9 @@ function handlersOf(deps: ApiDeps, page: PageDeps): Record<Route, Handler> {
     'POST /v1/metrics': postOtlp(deps, 'metrics'),
     'POST /v1/sources/cloudevents': postCloudEvents(deps),
     'POST /v1/sources/litellm': postLiteLlm(deps),
+    'POST /v1/sources/opa/logs': postOpaLogs(deps),
+    'POST /v1/sources/opa/logs/:partition': postOpaLogs(deps),
+    'POST /v1/sources/map/:name': postMapped(deps),
     'POST /v1/check': postCheck(deps),
     'GET /v1/commands/stream': getCommandStream(deps, slots),
     'GET /v1/commands/poll': getCommandPoll(deps, slots),

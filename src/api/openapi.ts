@@ -51,6 +51,18 @@ const OPERATIONS: Record<Route, Operation> = {
     summary: "What LiteLLM's generic_api callback sends: an array, lines or one StandardLoggingPayload, also gzip",
     answer: intakeReport,
   },
+  'POST /v1/sources/opa/logs': {
+    summary: 'Decision logs of Open Policy Agent, read by the mapping "opa"; point its service at /v1/sources/opa',
+    answer: intakeReport,
+  },
+  'POST /v1/sources/opa/logs/:partition': {
+    summary: 'The same where OPA names a partition (decision_logs.partition_name)',
+    answer: intakeReport,
+  },
+  'POST /v1/sources/map/:name': {
+    summary: 'Records of any form, read by a declarative mapping: one object, an array or lines, also gzip',
+    answer: intakeReport,
+  },
   'POST /v1/check': {
     summary: 'May this call be executed?',
     body: checkRequestSchema,
@@ -133,7 +145,8 @@ export function openApiDocument(): Record<string, unknown> {
   const paths: Record<string, Record<string, unknown>> = {};
   for (const [route, operation] of Object.entries(OPERATIONS)) {
     const [method = '', path = ''] = route.split(' ');
-    const known = path.replace(':id', '{id}');
+    const parameters = [...path.matchAll(/:([a-z]+)/g)].map(([, name = '']) => name);
+    const known = path.replaceAll(/:([a-z]+)/g, '{$1}');
     const access = ROUTES[route as Route];
     paths[known] = {
       ...paths[known],
@@ -141,8 +154,10 @@ export function openApiDocument(): Record<string, unknown> {
         summary: operation.summary,
         description: access === 'public' ? 'No key needed.' : `Key role: ${access.join(', ')}.`,
         security: access === 'public' ? [] : [{ key: [] }],
-        ...(known.includes('{id}')
-          ? { parameters: [{ name: 'id', in: 'path', required: true, schema: { type: 'string' } }] }
+        ...(parameters.length > 0
+          ? {
+              parameters: parameters.map((name) => ({ name, in: 'path', required: true, schema: { type: 'string' } })),
+            }
           : {}),
         ...(operation.body === undefined ? {} : { requestBody: { required: true, content: json(operation.body) } }),
         responses: {

@@ -70,6 +70,11 @@ export interface OtlpReceiver {
  */
 export type CloudEventBinding = (headers: Iterable<readonly [string, string]>, data: unknown) => unknown;
 
+/** Declarative mappings, each a wire format `map/<name>` of the intake. */
+export interface Mappings {
+  has(name: string): boolean;
+}
+
 /** Answers gateways that ask. */
 export interface Checker {
   /** Logs the attempt, has it scored in the event lane and answers within the deadline. */

@@ -1,5 +1,6 @@
 import type { ASTNode } from '@marcbachmann/cel-js';
-import { didYouMean } from './nearest-name.js';
+import { excerpt, NO_PATTERNS } from '../lib/cel-problems.js';
+import { didYouMean } from '../lib/nearest-name.js';
 import type { VariableType } from './vocabulary.js';
 
 /** A name as conditions may use it. */
@@ -23,8 +24,7 @@ const METHODS = new Set(['startsWith', 'endsWith', 'contains', 'size', 'lowerAsc
 /** The first argument of these is the name that stands for one element. */
 const OVER_LISTS = new Set(['exists', 'all', 'exists_one', 'filter']);
 const LEFT_OUT: Readonly<Record<string, string>> = {
-  matches:
-    'regular expressions are refused, because a hostile text can make them run for minutes; use startsWith, endsWith, contains or in',
+  matches: NO_PATTERNS,
   has: 'has() is not needed: a fact that is missing reads as "", 0, false or []; compare it instead',
 };
 const FUNCTION_FIX = `use ${[...METHODS].join(', ')}, ${[...OVER_LISTS].join(', ')} or in`;
@@ -195,12 +195,6 @@ class TreeInspector {
 
 function groupOf(name: string): string {
   return name.slice(0, Math.max(0, name.indexOf('.')));
-}
-
-/** The piece of source a node was made of, bounded. */
-function excerpt(node: ASTNode): string {
-  const piece = node.input.slice(node.range.start, node.range.end).replaceAll('\n', ' ');
-  return piece.length > 60 ? `${piece.slice(0, 59)}…` : piece;
 }
 
 function isNonZero(node: ASTNode): boolean {

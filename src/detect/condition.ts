@@ -1,5 +1,6 @@
 import { Environment } from '@marcbachmann/cel-js';
 import type { ASTNode, ParseError, ParseResult, TypeError as CheckError } from '@marcbachmann/cel-js';
+import { parseProblem } from '../lib/cel-problems.js';
 import { readGuards } from './condition-guards.js';
 import type { ConditionGuards } from './condition-guards.js';
 import { conditionProgram } from './condition-program.js';
@@ -110,7 +111,7 @@ export class ConditionLanguage<S> {
     try {
       return this.#environment.parse(source);
     } catch (error) {
-      throw new ConditionError([parseProblem(error, source)]);
+      throw new ConditionError([parseProblem(error, source, 'split it into several detectors')]);
     }
   }
 
@@ -197,21 +198,6 @@ function withDoubles(source: string, integers: readonly { start: number; end: nu
   return out + source.slice(from);
 }
 
-function parseProblem(error: unknown, source: string): string {
-  if (!isCelError(error)) return `cannot be read: ${error instanceof Error ? error.message : String(error)}`;
-  if (error.code === 'limit_exceeded') {
-    return `too large: ${error.summary} (${limitInWords(error.summary)}); split it into several detectors`;
-  }
-  const at = error.range?.start ?? 0;
-  const near = source.slice(Math.max(0, at - 20), at + 20).replaceAll('\n', ' ');
-  return `cannot be read: ${error.summary} (near \`${near}\`, character ${at + 1})`;
-}
-
-function limitInWords(summary: string): string {
-  if (summary.includes('maxDepth')) return 'nested too deep';
-  return summary.includes('maxListElements') ? 'a list is too long' : 'too many parts';
-}
-
 function typeProblem(error: ParseError | CheckError | undefined): string {
   if (error === undefined) return 'cannot be type-checked';
   const piece = error.range === undefined ? '' : (error.node?.input ?? '').slice(error.range.start, error.range.end);
@@ -248,8 +234,4 @@ function plainTypes(summary: string): string {
     .replaceAll(/\bbool\b/g, 'flag')
     .replaceAll('found no matching overload for', 'there is no')
     .replaceAll('no such overload:', 'cannot be compared or combined:');
-}
-
-function isCelError(error: unknown): error is ParseError {
-  return error instanceof Error && 'summary' in error && 'code' in error;
 }

@@ -4,7 +4,7 @@ import type { z } from 'zod';
 import { detectorSchema } from './detector-schema.js';
 import type { DetectorDefinition } from './detector-schema.js';
 import type { Report } from './kinds/kind.js';
-import { didYouMean } from './nearest-name.js';
+import { didYouMean } from '../lib/nearest-name.js';
 
 /** A detector's file as it was read. */
 export interface DetectorFile {

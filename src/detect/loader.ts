@@ -8,7 +8,7 @@ import type { DetectorDefinition } from './detector-schema.js';
 import type { DetectorKind, Prepared } from './kinds/kind.js';
 import { measureKind } from './kinds/measure.js';
 import { sequenceKind } from './kinds/sequence.js';
-import { didYouMean } from './nearest-name.js';
+import { didYouMean } from '../lib/nearest-name.js';
 import type { Assessment, FinishedSubject, MeasureNames } from './port.js';
 import { eventVariables, sessionVariables, windowVariables } from './vocabulary.js';
 import type { WindowSubject } from './vocabulary.js';

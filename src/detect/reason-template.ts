@@ -1,5 +1,5 @@
 import { inertText, MAX_LINE_CHARS, quotedText } from './inert-text.js';
-import { didYouMean } from './nearest-name.js';
+import { didYouMean } from '../lib/nearest-name.js';
 import type { VariableValue } from './vocabulary.js';
 
 const MAX_LIST_SHOWN = 4;

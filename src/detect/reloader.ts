@@ -1,10 +1,8 @@
-import { watch, type FSWatcher } from 'node:fs';
 import type { Clock } from '../lib/clock.js';
+import { FolderWatch } from '../lib/folder-watch.js';
 import type { DetectorFile } from './detector-file.js';
 import { describeProblem, DetectorError, type DetectorSet } from './loader.js';
 
-/** Editors write a file in several steps: wait until the folder has been quiet for so long, ms. */
-const QUIET_MS = 300;
 /** Problems shown; a broken tool can make a thousand. */
 const MAX_SHOWN = 20;
 
@@ -32,8 +30,7 @@ export interface ReloaderOptions {
  */
 export class DetectorReloader {
   readonly #options: ReloaderOptions;
-  #watcher: FSWatcher | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #watch: FolderWatch;
   #running: Promise<unknown> = Promise.resolve();
   #hash: string;
   #problems: string[] = [];
@@ -42,30 +39,25 @@ export class DetectorReloader {
   constructor(options: ReloaderOptions) {
     this.#options = options;
     this.#hash = options.hash;
+    const { directory, onNotice } = options;
+    this.#watch = new FolderWatch({
+      directory,
+      changed: () => this.#changed(),
+      lost: (error) =>
+        onNotice('warn', 'the detectors are not watched any more; ask for a reload by hand', {
+          directory,
+          error: String(error),
+        }),
+    });
   }
 
   /** Watches the folder until `stop`. Where that is not possible it says so; asking by hand still works. */
   start(): void {
-    const { directory, onNotice } = this.#options;
-    const lost = (error: unknown) => {
-      this.#watcher?.close();
-      this.#watcher = undefined;
-      onNotice('warn', 'the detectors are not watched any more; ask for a reload by hand', {
-        directory,
-        error: String(error),
-      });
-    };
-    try {
-      this.#watcher = watch(directory, { persistent: false }, () => this.#changed());
-      this.#watcher.on('error', lost);
-    } catch (error) {
-      lost(error);
-    }
+    this.#watch.start();
   }
 
   async stop(): Promise<void> {
-    this.#watcher?.close();
-    clearTimeout(this.#timer);
+    this.#watch.stop();
     await this.#running;
   }
 
@@ -81,7 +73,7 @@ export class DetectorReloader {
     return {
       directory: this.#options.directory,
       asked: this.#hash,
-      watched: this.#watcher !== undefined,
+      watched: this.#watch.isWatching,
       checkedAt: this.#checkedAt ?? null,
       /** Why what is in the folder is not at work; empty where it is. */
       refused: this.#problems,
@@ -89,13 +81,9 @@ export class DetectorReloader {
   }
 
   #changed(): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
-      this.reload().catch((error: unknown) => {
-        this.#options.onNotice('warn', 'detectors could not be reloaded', { error: String(error) });
-      });
-    }, QUIET_MS);
-    this.#timer.unref();
+    this.reload().catch((error: unknown) => {
+      this.#options.onNotice('warn', 'detectors could not be reloaded', { error: String(error) });
+    });
   }
 
   async #reload(): Promise<ReloadResult> {

@@ -125,6 +125,29 @@ export const wireObservationSchema = z.union([
 export type WireObservation = z.infer<typeof wireObservationSchema>;
 export type WireToolCall = z.infer<typeof toolCallSchema>;
 
+/** A field of one kind of native record, for those who put other formats into it. */
+export interface WireField {
+  isRequired: boolean;
+  accepts: (value: unknown) => boolean;
+}
+
+/** The fields of a kind but `stream` and `kind` themselves, by name; undefined where there is no such kind. */
+export function wireFields(stream: string, kind: string): ReadonlyMap<string, WireField> | undefined {
+  const all = [promptSchema, messageSchema, toolCallSchema, toolResultSchema, governanceSchema, metricSchema];
+  const found = all.find(({ shape }) => shape.stream.safeParse(stream).success && shape.kind.safeParse(kind).success);
+  if (found === undefined) return undefined;
+  const entries = Object.entries<z.ZodType>(found.shape).filter(([name]) => name !== 'stream' && name !== 'kind');
+  return new Map(
+    entries.map(([name, schema]) => [
+      name,
+      {
+        isRequired: !(schema instanceof z.ZodExactOptional),
+        accepts: (value) => schema.safeParse(value).success,
+      },
+    ]),
+  );
+}
+
 /** What a gateway asks before it lets a call through. */
 export const checkRequestSchema = z.strictObject({
   ...common,

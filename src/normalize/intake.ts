@@ -28,6 +28,8 @@ export interface IntakeOptions {
   clock: Clock;
   /** The wire formats that are understood; the first is taken where none is named. */
   normalizers: readonly [Normalizer, ...Normalizer[]];
+  /** Wire formats that come and go while it runs, by name. */
+  moreNormalizers?: (format: string) => Normalizer | undefined;
   /** Per-install secret, 32 bit: keys every hash that is derived from content. */
   seed: number;
   /** Wire bytes taken in and not yet committed; above it a request is turned away. */
@@ -140,8 +142,11 @@ export class LoggingIntake implements Intake {
   }
 
   #normalizer(format: string | undefined): Normalizer {
-    const { normalizers } = this.#options;
-    const found = format === undefined ? normalizers[0] : normalizers.find((one) => one.format === format);
+    const { normalizers, moreNormalizers } = this.#options;
+    const found =
+      format === undefined
+        ? normalizers[0]
+        : (normalizers.find((one) => one.format === format) ?? moreNormalizers?.(format));
     if (found === undefined) throw new Error(`no wire format is called ${format}`);
     return found;
   }

@@ -69,7 +69,7 @@ describe('roles', () => {
 
   it.each(restricted)('%s', async (route, access) => {
     const [method = '', pattern = ''] = route.split(' ');
-    const path = pattern.replace(':id', 'nothing');
+    const path = pattern.replace(/:[a-z]+/, 'nothing');
     const call = (key: string) => (method === 'GET' ? stack.get(path, key) : stack.post(path, {}, { key }));
     const anonymous = await stack
       .get(path, '')
@@ -249,7 +249,7 @@ describe('documents', () => {
     const document = await json(await stack.get('/v1/openapi.json', ''));
     const paths = Object.keys(document['paths'] as object);
     expect(paths.sort()).toEqual(
-      [...new Set(Object.keys(ROUTES).map((r) => (r.split(' ')[1] ?? '').replace(':id', '{id}')))].sort(),
+      [...new Set(Object.keys(ROUTES).map((r) => (r.split(' ')[1] ?? '').replaceAll(/:([a-z]+)/g, '{$1}')))].sort(),
     );
   });
 

@@ -6,6 +6,7 @@ import type { Observation } from '../../src/model/observation.js';
 import { startApi, type ApiStack, type PostOptions } from '../support/api-stack.js';
 import { meshEvent, nativeEvent } from '../support/records/cloud-events.js';
 import { mcpCall, request } from '../support/records/litellm.js';
+import { decision } from '../support/records/opa.js';
 
 let stack: ApiStack;
 beforeAll(async () => {
@@ -119,5 +120,43 @@ describe('POST /v1/sources/litellm', () => {
     const { report, seen } = await send(path, JSON.stringify(two), { key: 'runtime' });
     expect(seen.map(({ stream }) => stream)).toEqual(['reasoning', 'reasoning']);
     expect(report).toMatchObject({ accepted: 1, refused: [{ index: 1, field: 'stream' }] });
+  });
+});
+
+describe('POST /v1/sources/opa/logs', () => {
+  const path = '/v1/sources/opa/logs';
+  const zipped = { headers: { 'content-encoding': 'gzip' } };
+
+  it('takes what OPA uploads, in either address, and gives a decision that comes again the same id', async () => {
+    const chunk = gzipSync(JSON.stringify([decision(), decision({ decision_id: 'other', result: false })]));
+    const first = await send(path, chunk, zipped);
+    expect(first).toMatchObject({ status: 200, report: { accepted: 2, refused: [] } });
+    expect(first.seen).toMatchObject([
+      { kind: 'tool_call', decision: 'allow', agentId: 'travel-agent', tool: 'send_mail' },
+      { decision: 'deny' },
+    ]);
+    const again = await send(`${path}/team-a`, chunk, zipped);
+    expect(again.seen.map(({ id }) => id)).toEqual(first.seen.map(({ id }) => id));
+  });
+
+  it('acknowledges a chunk of which it refuses a part, and says which', async () => {
+    const chunk = JSON.stringify([decision({ timestamp: 'never' }), decision()]);
+    expect(await send(path, chunk)).toMatchObject({
+      status: 200,
+      report: { accepted: 1, refused: [{ index: 0, field: 'time' }] },
+    });
+  });
+});
+
+describe('POST /v1/sources/map/:name', () => {
+  it('reads records by the mapping of that name', async () => {
+    const { report } = await send('/v1/sources/map/opa', JSON.stringify(decision()));
+    expect(report).toEqual({ accepted: 1, refused: [] });
+  });
+
+  it('says where a mapping goes that is not there', async () => {
+    const response = await stack.post('/v1/sources/map/nothing', '{}');
+    expect(response.status).toBe(404);
+    expect(await response.text()).toContain('sources.mappingsDir');
   });
 });

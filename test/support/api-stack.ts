@@ -31,6 +31,7 @@ import { LoggingIntake } from '../../src/normalize/intake.js';
 import { workNormalizer } from '../../src/normalize/genai/work-normalizer.js';
 import { litellmNormalizer } from '../../src/normalize/litellm.js';
 import { nativeNormalizer } from '../../src/normalize/native.js';
+import { MappingFolder } from '../../src/normalize/mapping/mapping-folder.js';
 import { OtlpIntake } from '../../src/normalize/otlp/otlp-intake.js';
 import { otlpReceiver } from '../../src/normalize/otlp/receiver.js';
 import { responseCaseSchema } from '../../src/respond/response-case.js';
@@ -39,6 +40,7 @@ import type { CommandSource, Subscription, SubscriptionOptions } from '../../src
 import { FleetLiftView } from '../../src/respond/fleet-lift-view.js';
 import { HoldView } from '../../src/respond/hold-view.js';
 import { openSigning } from '../../src/signing/open-signing.js';
+import { repositoryRoot } from './recorded.js';
 import { temporaryDirectory } from './temporary-directory.js';
 
 export const SEED = 0x5eed;
@@ -186,10 +188,12 @@ export async function startApi(
   const directory = temporaryDirectory();
   const environment = EmbeddedEnvironment.open({ directory: join(directory.path, 'log'), clock: systemClock });
   const log = new EmbeddedLog(environment);
+  const mappings = new MappingFolder({ directory: join(repositoryRoot, 'mappings'), notice: () => {} });
   const intake = new LoggingIntake({
     log: change.log?.(log) ?? log,
     clock: systemClock,
     normalizers: [nativeNormalizer, workNormalizer, cloudEventNormalizer, litellmNormalizer],
+    moreNormalizers: (format) => mappings.normalizer(format),
     seed: SEED,
     maxPendingBytes: change.maxPendingBytes ?? limits.maxPendingBytes,
   });
@@ -212,6 +216,7 @@ export async function startApi(
   });
   const ports: ApiPorts = {
     intake,
+    mappings,
     cloudEvent: fromBinary,
     otlp: otlpReceiver(new OtlpIntake({ intake, waitMs: 400, sleep: (ms) => sleep(ms) }), {
       maxRecordBytes: LIMITS.maxRecordBytes,

@@ -29,6 +29,31 @@ export function postCloudEvents(deps: ApiDeps) {
   return (c: ApiContext): Promise<Response> => take(c, deps, 'cloudevents', cloudEventForm(c, deps));
 }
 
+/**
+ * `POST /v1/sources/opa/logs`: decision logs as OPA uploads them, a gzip JSON array. OPA takes any 2xx as taken in and sends
+ * everything else again, so refused decisions are told in the answer and kept as dead letters.
+ */
+export function postOpaLogs(deps: ApiDeps) {
+  return (c: ApiContext): Promise<Response> => mapped(c, deps, OPA);
+}
+
+/** `POST /v1/sources/map/:name`: records of any form, read by a declarative mapping. */
+export function postMapped(deps: ApiDeps) {
+  return (c: ApiContext): Promise<Response> => mapped(c, deps, c.req.param('name') ?? '');
+}
+
+/** The mapping that decision logs of OPA are read by. */
+const OPA = 'opa';
+
+async function mapped(c: ApiContext, deps: ApiDeps, name: string): Promise<Response> {
+  if (!deps.ports.mappings.has(name)) {
+    throw new ApiError(404, 'not-found', 'there is no mapping of this name', {
+      fix: `put ${name === OPA ? 'opa' : 'NAME'}.yaml into the folder of sources.mappingsDir; see docs/sources.md`,
+    });
+  }
+  return take(c, deps, `map/${name}`, jsonForm(c));
+}
+
 async function take(c: ApiContext, deps: ApiDeps, format: string, form: Form): Promise<Response> {
   const { ports, limits, budget } = deps;
   const scan = {

@@ -2,7 +2,7 @@ import { ConditionError } from '../condition.js';
 import type { Condition, ConditionLanguage } from '../condition.js';
 import type { DetectorDefinition } from '../detector-schema.js';
 import { inertText } from '../inert-text.js';
-import { didYouMean } from '../nearest-name.js';
+import { didYouMean } from '../../lib/nearest-name.js';
 import { parseTemplate, TemplateError } from '../reason-template.js';
 import type { FindingWords, ReasonTemplate } from '../reason-template.js';
 import type { DetectorKind, Finding, Measured, Report } from './kind.js';
