@@ -1,7 +1,9 @@
 import { join } from 'node:path';
 import { createApi } from './api/create-api.js';
+import { keepSequences, loadEmitterKeys, readSequences } from './api/emitter-keys.js';
 import { listen } from './api/http-server.js';
 import { loadKeys } from './api/keys.js';
+import { SignedBatches } from './api/signed-batches.js';
 import type { Config } from './config.js';
 import { createConsole } from './console/console.js';
 import type { ConsoleSources } from './console/port.js';
@@ -69,6 +71,7 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
   try {
     const keyConfigs = prepareKeys(config, (message) => logger.info(message));
     const keys = loadKeys(keyConfigs, env);
+    const emitterKeys = loadEmitterKeys(keyConfigs);
     const isSharedInstall = new Set(keyConfigs.map(({ tenant }) => tenant)).size > 1;
     const oversees = ({ role, tenant }: Principal) => role === 'admin' && (!isSharedInstall || tenant === 'default');
     const core = openCore({
@@ -149,7 +152,12 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
     desk.start();
     closers.push(() => desk.stop());
 
-    closers.push(startTimers({ core, link, mail, config, clock, logger }));
+    const batches = new SignedBatches({
+      emitters: emitterKeys,
+      sequences: readSequences(config.dataDir),
+      trouble: core.noteSource,
+    });
+    closers.push(startTimers({ core, link, mail, config, batches, clock, logger }));
 
     const api = createApi({
       keys,
@@ -162,6 +170,7 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
       ports: {
         intake: core.intake,
         mappings: core.mappings,
+        batches,
         cloudEvent: fromBinary,
         otlp: otlpReceiver(core.otlp, {
           maxRecordBytes: config.http.maxRecordBytes,
@@ -227,15 +236,21 @@ interface RunningParts {
 }
 
 interface TimerParts extends RunningParts {
+  batches: SignedBatches;
   clock: Clock;
   logger: Logger;
 }
 
 /** Ticks into the log, and lets go of what every reader has passed. */
-function startTimers({ core, link, mail, config, clock, logger }: TimerParts): () => Promise<void> {
+function startTimers({ core, link, mail, config, batches, clock, logger }: TimerParts): () => Promise<void> {
   const complain = (what: string) => (error: unknown) => logger.warn({ error: String(error) }, what);
   const tick = setInterval(() => {
     core.record({ type: 'tick', value: { now: clock.now() } }).catch(complain('a tick could not be written'));
+    try {
+      keepSequences(config.dataDir, batches);
+    } catch (error) {
+      complain('sequence numbers of emitters could not be kept')(error);
+    }
     core.watchSources().catch(complain('what is wrong with emitters could not be written'));
   }, TICK_MS);
   const maintain = async () => {
@@ -260,6 +275,7 @@ function startTimers({ core, link, mail, config, clock, logger }: TimerParts): (
   return () => {
     clearInterval(tick);
     clearInterval(maintenance);
+    keepSequences(config.dataDir, batches);
     return Promise.resolve();
   };
 }

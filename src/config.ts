@@ -34,6 +34,17 @@ const keySchema = z
     content: z.enum(CONTENT_LEVELS).exactOptional(),
     /** What the key may send, instead of `quotas`. */
     quota: z.strictObject(quotaShape).exactOptional(),
+    /** Ed25519 keys that the emitter signs its batches with. */
+    signatures: z
+      .strictObject({
+        publicKeys: z
+          .array(z.strictObject({ id: z.string().regex(/^[\w.-]{1,64}$/), file: z.string().min(1) }))
+          .min(1)
+          .max(8),
+        /** Whether batches that are not signed are refused. */
+        required: z.boolean().default(true),
+      })
+      .exactOptional(),
     /** Silence after which the emitter is named in an incident, ms. */
     silentAfterMs: z.number().int().positive().exactOptional(),
     secretEnv: z.string().min(1).exactOptional(),

@@ -43,6 +43,7 @@ import type { Hold } from './model/hold.js';
 import type { Incident } from './model/incident.js';
 import type { LogRecord } from './model/log-record.js';
 import type { OutboxEntry } from './model/effect.js';
+import type { Principal } from './model/principal.js';
 import { LoggingIntake } from './normalize/intake.js';
 import { cloudEventNormalizer } from './normalize/cloud-events.js';
 import { workNormalizer } from './normalize/genai/work-normalizer.js';
@@ -51,7 +52,7 @@ import { MappingFolder } from './normalize/mapping/mapping-folder.js';
 import { nativeNormalizer } from './normalize/native.js';
 import { Quotas } from './normalize/quotas.js';
 import { SourceLedger } from './normalize/source-ledger.js';
-import { SourceWatch } from './normalize/source-watch.js';
+import { SourceWatch, type Noted } from './normalize/source-watch.js';
 import { OtlpIntake } from './normalize/otlp/otlp-intake.js';
 import { Scoring, type Scored, type ScoringParts } from './pipeline.js';
 import { Checker } from './respond/checker.js';
@@ -114,6 +115,8 @@ export interface Core {
   otlp: OtlpIntake;
   /** What arrived from whom lately. */
   ledger: SourceLedger;
+  /** Takes note of what is wrong with an emitter. */
+  noteSource: (principal: Principal, noted: Noted) => void;
   /** Looks for emitters that fell silent, and puts what is wrong with emitters into the log. */
   watchSources: () => Promise<void>;
   /** Declarative mappings; they are watched when started. */
@@ -379,6 +382,7 @@ export function openCore(options: CoreOptions): Core {
     intake,
     otlp,
     ledger,
+    noteSource: (principal, noted) => watch.note(principal, noted, clock.now()),
     watchSources: async () => {
       const now = clock.now();
       for (const { id, tenant, forMs, expectedMs } of ledger.silent(now)) {

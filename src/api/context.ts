@@ -3,6 +3,7 @@ import type { Context } from 'hono';
 import type { Clock } from '../lib/clock.js';
 import type { Principal } from '../model/principal.js';
 import type { Signing } from '../signing/port.js';
+import type { SignedBatches } from './signed-batches.js';
 import type { ByteBudget } from './byte-budget.js';
 import type {
   AgentBoard,
@@ -48,6 +49,7 @@ export interface ApiLimits {
 export interface ApiPorts {
   intake: Intake;
   otlp: OtlpReceiver;
+  batches: Pick<SignedBatches, 'admit'>;
   cloudEvent: CloudEventBinding;
   mappings: Mappings;
   checker: Checker;

@@ -27,6 +27,7 @@ import type { Incident } from '../../src/model/incident.js';
 import type { Acknowledgement, Activation, LogRecord, OperatorOrder, Verdict } from '../../src/model/log-record.js';
 import type { CheckRequest } from '../../src/model/wire.js';
 import { cloudEventNormalizer, fromBinary } from '../../src/normalize/cloud-events.js';
+import { SignedBatches, type SignedBatchesOptions } from '../../src/api/signed-batches.js';
 import { LoggingIntake } from '../../src/normalize/intake.js';
 import { workNormalizer } from '../../src/normalize/genai/work-normalizer.js';
 import { litellmNormalizer } from '../../src/normalize/litellm.js';
@@ -182,6 +183,7 @@ export async function startApi(
     maxPendingBytes?: number;
     discovery?: DiscoveryBoard;
     signing?: Partial<typeof SIGNING>;
+    batches?: Partial<SignedBatchesOptions>;
   } = {},
 ): Promise<ApiStack> {
   const limits = { ...LIMITS, ...change.limits };
@@ -217,6 +219,7 @@ export async function startApi(
   const ports: ApiPorts = {
     intake,
     mappings,
+    batches: new SignedBatches({ emitters: new Map(), sequences: new Map(), trouble: () => {}, ...change.batches }),
     cloudEvent: fromBinary,
     otlp: otlpReceiver(new OtlpIntake({ intake, waitMs: 400, sleep: (ms) => sleep(ms) }), {
       maxRecordBytes: LIMITS.maxRecordBytes,

@@ -1,13 +1,14 @@
 import { LINES, readBatch } from '../batch.js';
 import type { ApiContext, ApiDeps } from '../context.js';
 import { ApiError } from '../errors.js';
-import { withBody } from '../read-body.js';
+import { withBatch } from '../with-batch.js';
 
 /**
  * `POST /v1/observations`: answered when the log has committed what was accepted and the dead letters of the rest.
  * 200 also where every record was refused: sending them again would change nothing, and the report says why.
  */
-export function postObservations({ ports, limits, budget }: ApiDeps) {
+export function postObservations(deps: ApiDeps) {
+  const { ports, limits } = deps;
   const scan = {
     maxDepth: limits.maxDepth,
     maxRecordBytes: limits.maxRecordBytes,
@@ -21,7 +22,7 @@ export function postObservations({ ports, limits, budget }: ApiDeps) {
         fix: 'send application/json or application/x-ndjson',
       });
     }
-    const report = await withBody(c.env.incoming, { maxBytes: limits.maxBodyBytes, budget }, async (body) => {
+    const report = await withBatch(c, deps, limits.maxBodyBytes, async (body) => {
       const { records, refused } = readBatch(body, isLines, scan);
       return ports.intake.accept(records, refused, c.var.principal);
     });

@@ -2,14 +2,14 @@ import { OverloadError } from '../../lib/overload.js';
 import type { ApiContext, ApiDeps } from '../context.js';
 import { ApiError, type ErrorStatus } from '../errors.js';
 import type { OtlpEncoding, OtlpSignal } from '../port.js';
-import { withBody } from '../read-body.js';
+import { withBatch } from '../with-batch.js';
 
 const CONTENT_TYPES: Readonly<Record<OtlpEncoding, string>> = {
   protobuf: 'application/x-protobuf',
   json: 'application/json',
 };
 /** Codes of google.rpc.Code by HTTP status. */
-const RPC_CODES: Partial<Record<ErrorStatus, number>> = { 400: 3, 413: 8, 415: 3, 429: 8, 503: 14 };
+const RPC_CODES: Partial<Record<ErrorStatus, number>> = { 400: 3, 401: 16, 409: 6, 413: 8, 415: 3, 429: 8, 503: 14 };
 const RPC_INTERNAL = 13;
 
 /**
@@ -17,12 +17,13 @@ const RPC_INTERNAL = 13;
  * partial success where records were refused (a client must not send them again), 400 and 413 for what no repetition
  * mends, 429 and 503 with `Retry-After` for what one does.
  */
-export function postOtlp({ ports, limits, budget }: ApiDeps, signal: OtlpSignal) {
+export function postOtlp(deps: ApiDeps, signal: OtlpSignal) {
+  const { ports, limits } = deps;
   return async (c: ApiContext): Promise<Response> => {
     const encoding = encodingOf(c);
     const type = { 'Content-Type': CONTENT_TYPES[encoding] };
     try {
-      const answer = await withBody(c.env.incoming, { maxBytes: limits.maxOtlpBytes, budget }, (body) =>
+      const answer = await withBatch(c, deps, limits.maxOtlpBytes, (body) =>
         ports.otlp.receive({ signal, encoding, body }, c.var.principal),
       );
       return c.body(toBuffer(answer), 200, type);

@@ -1,7 +1,7 @@
 import { holdsLines, LINES, readBatch, type Batch } from '../batch.js';
 import type { ApiContext, ApiDeps } from '../context.js';
 import { ApiError } from '../errors.js';
-import { withBody } from '../read-body.js';
+import { withBatch } from '../with-batch.js';
 
 /** How the records of a request are told apart, and whether they may be sent at all. */
 interface Form {
@@ -55,13 +55,13 @@ async function mapped(c: ApiContext, deps: ApiDeps, name: string): Promise<Respo
 }
 
 async function take(c: ApiContext, deps: ApiDeps, format: string, form: Form): Promise<Response> {
-  const { ports, limits, budget } = deps;
+  const { ports, limits } = deps;
   const scan = {
     maxDepth: limits.maxDepth,
     maxRecordBytes: limits.maxRecordBytes,
     maxRecords: limits.maxRecordsPerRequest,
   };
-  const report = await withBody(c.env.incoming, { maxBytes: limits.maxBodyBytes, budget }, async (body) => {
+  const report = await withBatch(c, deps, limits.maxBodyBytes, async (body) => {
     const batch = readBatch(body, form.isLines ?? holdsLines(body), scan);
     if (form.isSingle === true) checkSingle(batch);
     const { shape } = form;
