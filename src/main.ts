@@ -19,6 +19,7 @@ import { policy } from './cli/policy.js';
 import { replay } from './cli/replay.js';
 import { scoreMetrics } from './cli/score-metrics.js';
 import { serve } from './cli/serve.js';
+import { watch } from './cli/watch.js';
 import { ConfigError } from './config.js';
 import { DetectorError } from './detect/loader.js';
 import { LearningError } from './baseline/learning.js';
@@ -30,6 +31,7 @@ const COMMANDS: readonly CliCommand[] = [
   serve,
   gateway,
   demo,
+  watch,
   replay,
   evaluate,
   scoreMetrics,

@@ -250,9 +250,15 @@ export class Observer {
 
 /** The observer that the options and the environment name. @throws ConfigError when there is no key to use */
 export function observerOf(context: CommandContext): Observer {
+  const { url, key } = addressOf(context);
+  return new Observer(url, key);
+}
+
+/** Its address and the key to use. @throws ConfigError when there is no key to use */
+export function addressOf(context: CommandContext): { url: string; key: string } {
   const url = textOf(context, 'url') ?? context.env['PARALLAX_URL'] ?? DEFAULT_URL;
   if (!URL.canParse(url)) throw new ConfigError(`--url ${url}: is no address; for example ${DEFAULT_URL}`);
-  return new Observer(url, keyOf(context));
+  return { url, key: keyOf(context) };
 }
 
 function keyOf(context: CommandContext): string {

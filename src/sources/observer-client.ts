@@ -12,6 +12,13 @@ export interface ObserverClientOptions {
 /** The observer (or gateway) cannot be used for a replay; the message says why. */
 export class ReplayError extends Error {
   override name = 'ReplayError';
+  /** HTTP status of the last answer; undefined where there was none. */
+  readonly status: number | undefined;
+
+  constructor(message: string, options: ErrorOptions & { status?: number | undefined } = {}) {
+    super(message, options);
+    this.status = options.status;
+  }
 }
 
 /** An incident, as far as a replay's report needs it. */
@@ -79,8 +86,10 @@ export class ObserverClient {
   async #request(path: string, key: string, body?: string): Promise<unknown> {
     const { url, fetch, sleep, tries = TRIES } = this.#options;
     let cause = '';
+    let status: number | undefined;
     for (let attempt = 0; attempt < tries; attempt++) {
       if (attempt > 0) await sleep(Math.min(MAX_WAIT_MS, FIRST_WAIT_MS * 2 ** attempt));
+      status = undefined;
       try {
         const headers: Record<string, string> = { authorization: `Bearer ${key}` };
         if (body !== undefined) headers['content-type'] = 'application/json';
@@ -88,6 +97,7 @@ export class ObserverClient {
         const response = await fetch(url + path, body === undefined ? init : { ...init, body });
         const text = await response.text();
         if (response.ok) return JSON.parse(text);
+        ({ status } = response);
         cause = `${response.status} ${text.slice(0, 300)}`;
         if (response.status < 500 && response.status !== 429) break;
       } catch (fault) {
@@ -95,7 +105,7 @@ export class ObserverClient {
         cause = `${fault instanceof Error ? fault.message : String(fault)}${inner}`;
       }
     }
-    throw new ReplayError(`${url}${path}: ${cause.trim()}`);
+    throw new ReplayError(`${url}${path}: ${cause.trim()}`, { status });
   }
 }
 
