@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -141,6 +141,26 @@ describe('the shipped mapping of OPA', () => {
   it('reads a decision that ended in an error as one, and nothing in decisions about other things', () => {
     expect(one({ error: { code: 'eval_conflict_error' } })).toMatchObject([{ observation: { decision: 'error' } }]);
     expect(one({ input: { user: 'ann' } })).toEqual([]);
+  });
+});
+
+describe('docs/sources.md', () => {
+  it('shows a mapping that works', () => {
+    const text = readFileSync(join(repositoryRoot, 'docs', 'sources.md'), 'utf8');
+    const [, example = ''] = /## Mappings[^]*?```yaml\n([^]*?)```/.exec(text) ?? [];
+    const record = {
+      event: 'tool',
+      uuid: 'u1',
+      at: 1_764_000_000,
+      bot: { name: 'b' },
+      tool: 't',
+      cost: 1,
+      blocked: true,
+    };
+    expect(seen(example, record)).toMatchObject([
+      { kind: 'tool_call', decision: 'deny', ruleId: 'chat-bot' },
+      { kind: 'sample', values: { costUsd: 1 } },
+    ]);
   });
 });
 
