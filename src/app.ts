@@ -155,7 +155,7 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
     const batches = new SignedBatches({
       emitters: emitterKeys,
       sequences: readSequences(config.dataDir),
-      trouble: core.noteSource,
+      trouble: (principal, noted) => core.door.note(principal, noted),
     });
     closers.push(startTimers({ core, link, mail, config, batches, clock, logger }));
 
@@ -199,6 +199,7 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
           activate: async (value) => void (await core.record({ type: 'activation', value })),
         },
         detectors: reloader,
+        sources: core.door,
         status: {
           status: (principal) => ({
             ...(oversees(principal)

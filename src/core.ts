@@ -43,16 +43,13 @@ import type { Hold } from './model/hold.js';
 import type { Incident } from './model/incident.js';
 import type { LogRecord } from './model/log-record.js';
 import type { OutboxEntry } from './model/effect.js';
-import type { Principal } from './model/principal.js';
 import { LoggingIntake } from './normalize/intake.js';
 import { cloudEventNormalizer } from './normalize/cloud-events.js';
 import { workNormalizer } from './normalize/genai/work-normalizer.js';
 import { litellmNormalizer } from './normalize/litellm.js';
 import { MappingFolder } from './normalize/mapping/mapping-folder.js';
 import { nativeNormalizer } from './normalize/native.js';
-import { Quotas } from './normalize/quotas.js';
-import { SourceLedger } from './normalize/source-ledger.js';
-import { SourceWatch, type Noted } from './normalize/source-watch.js';
+import { Door } from './normalize/door.js';
 import { OtlpIntake } from './normalize/otlp/otlp-intake.js';
 import { Scoring, type Scored, type ScoringParts } from './pipeline.js';
 import { Checker } from './respond/checker.js';
@@ -113,10 +110,8 @@ export interface Core {
   store: EmbeddedScoringStore;
   intake: LoggingIntake;
   otlp: OtlpIntake;
-  /** What arrived from whom lately. */
-  ledger: SourceLedger;
-  /** Takes note of what is wrong with an emitter. */
-  noteSource: (principal: Principal, noted: Noted) => void;
+  /** What is known of emitters. */
+  door: Door;
   /** Looks for emitters that fell silent, and puts what is wrong with emitters into the log. */
   watchSources: () => Promise<void>;
   /** Declarative mappings; they are watched when started. */
@@ -297,25 +292,27 @@ export function openCore(options: CoreOptions): Core {
     entries = store.outbox(entries.at(-1)?.sequence ?? store.outboxHead, RECENT_ENTRIES);
   }
 
-  const ledger = new SourceLedger(
+  const door = new Door(
     config.keys.filter(({ role }) => role === 'ingest' || role === 'gateway'),
-    clock.now(),
+    clock,
+    config.quotas,
   );
-  const watch = new SourceWatch();
-  const quotas = new Map(config.keys.map(({ id, quota }) => [id, quota]));
   const mappings = new MappingFolder({ directory: fromPackage(config.sources.mappingsDir), notice });
   const intake = new LoggingIntake({
     log,
     clock,
-    ledger,
-    watch,
-    quotas: new Quotas((id) => quotas.get(id) ?? quotaOf(config)),
+    door,
     normalizers: [nativeNormalizer, workNormalizer, cloudEventNormalizer, litellmNormalizer],
     moreNormalizers: (format) => mappings.normalizer(format),
     seed,
     maxPendingBytes: config.http.maxPendingBytes,
   });
-  const otlp = new OtlpIntake({ intake, ...config.otlp, sleep: (ms) => sleep(ms) });
+  const otlp = new OtlpIntake({
+    intake,
+    ...config.otlp,
+    sleep: (ms) => sleep(ms),
+    placed: (principal, by) => door.placed(principal, by),
+  });
   const checker = new Checker({
     mode: config.mode,
     ...config.check,
@@ -381,19 +378,14 @@ export function openCore(options: CoreOptions): Core {
     store,
     intake,
     otlp,
-    ledger,
-    noteSource: (principal, noted) => watch.note(principal, noted, clock.now()),
+    mappings,
+    door,
     watchSources: async () => {
-      const now = clock.now();
-      for (const { id, tenant, forMs, expectedMs } of ledger.silent(now)) {
-        const detail = `nothing has come from ${id} for ${Math.round(forMs / 1_000)} s; expected within ${Math.round(expectedMs / 1_000)} s`;
-        watch.note({ id, tenant }, { kind: 'silent', detail, total: Math.round(forMs) }, now);
-      }
-      const troubles = watch.due(now);
+      door.listen();
+      const troubles = door.troubles();
       if (troubles.length === 0) return;
       await log.append(troubles.map((value) => encodeRecord({ type: 'source-trouble', value })));
     },
-    mappings,
     checker,
     scoring,
     baselines,
@@ -459,12 +451,6 @@ function timelineAt(log: EmbeddedLog, position: number) {
   if (entry === undefined || entry.type !== 'observation') return [];
   const record = decodeRecord(entry);
   return record.type === 'observation' ? [timelineEntry(record.value)] : [];
-}
-
-/** What a key without a quota of its own may send. */
-function quotaOf({ quotas }: Config): Config['quotas'] | undefined {
-  const { recordsPerSecond, agentRecordsPerSecond } = quotas;
-  return recordsPerSecond === undefined && agentRecordsPerSecond === undefined ? undefined : quotas;
 }
 
 /** The budget of a class is its profile's, where that asks for one. */

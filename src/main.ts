@@ -9,6 +9,7 @@ import { approve, reject } from './cli/decide.js';
 import { demo } from './cli/demo.js';
 import { detectors } from './cli/detectors.js';
 import { discovery } from './cli/discovery.js';
+import { doctor } from './cli/doctor.js';
 import { evaluate } from './cli/evaluate.js';
 import { gateway } from './cli/gateway.js';
 import { keys } from './cli/keys.js';
@@ -44,6 +45,7 @@ const COMMANDS: readonly CliCommand[] = [
   containments,
   baselines,
   discovery,
+  doctor,
   map,
   policy,
   keys,

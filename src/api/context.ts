@@ -21,6 +21,7 @@ import type {
   Mappings,
   OtlpReceiver,
   ResponseBoard,
+  SourceBoard,
   StatusBoard,
 } from './port.js';
 
@@ -63,6 +64,7 @@ export interface ApiPorts {
   discovery: DiscoveryBoard;
   journal: Journal;
   detectors: DetectorAdmin;
+  sources: SourceBoard;
   status: StatusBoard;
   signing: Signing;
   clock: Clock;

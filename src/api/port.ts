@@ -16,6 +16,7 @@ import type { Acknowledgement, Activation, OperatorOrder, Verdict } from '../mod
 import type { Principal } from '../model/principal.js';
 import type { ResponseExplanation } from '../respond/port.js';
 import type { Subscription, SubscriptionOptions } from '../respond/port.js';
+import type { SourceReport } from '../model/source-report.js';
 import type { CheckAnswer, CheckRequest, IntakeReport, Refusal } from '../model/wire.js';
 
 /** A record as it came in, before it is known to be good. `bytes` is its size on the wire. */
@@ -163,6 +164,12 @@ export interface DetectorAdmin {
     | { status: 'activated' | 'unchanged'; hash: string; detectors: number }
     | { status: 'refused'; hash: string; problems: string[] }
   >;
+}
+
+/** What is known of emitters. */
+export interface SourceBoard {
+  /** The emitters of a tenant, by id. */
+  report(tenant: string): SourceReport[];
 }
 
 /** What `/healthz` and `/v1/status` show. */

@@ -58,6 +58,7 @@ export const ROUTES = {
   'GET /v1/incidents/:id/response': VIEWERS,
   'POST /v1/incidents/:id/verdict': ANALYSTS,
   'GET /v1/discovery': VIEWERS,
+  'GET /v1/sources': VIEWERS,
   'GET /v1/baselines/:id': VIEWERS,
   'GET /v1/baselines/:id/diff': VIEWERS,
   'POST /v1/baselines/:id/rollback': RESPONDERS,

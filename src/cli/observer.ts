@@ -15,6 +15,7 @@ import {
   type SeenBaselineDiff,
   type SeenRebuild,
 } from './baselines-answer.js';
+import { sourcesSchema, type SeenSources } from './sources-answer.js';
 import { responseSchema, type SeenResponse } from './policy-answer.js';
 import { textOf, type CliCommand, type CommandContext } from './command.js';
 
@@ -180,6 +181,11 @@ export class Observer {
   async discovery({ agent, limit }: { agent: string | undefined; limit: string }): Promise<SeenDiscovery> {
     const query = new URLSearchParams({ limit, ...(agent === undefined ? {} : { agent }) });
     return discoverySchema.parse(await this.#ask(`/v1/discovery?${query.toString()}`));
+  }
+
+  /** What arrived from whom. */
+  async sources(): Promise<SeenSources> {
+    return sourcesSchema.parse(await this.#ask('/v1/sources'));
   }
 
   /** A published version of what is normal for an agent; the newest without a number. */

@@ -5,15 +5,14 @@ import { OverloadError } from '../lib/overload.js';
 import type { Log, RawRecord } from '../log/port.js';
 import type { Observation } from '../model/observation.js';
 import { mayActFor, type Principal } from '../model/principal.js';
+import type { ShedCount } from '../model/source-report.js';
 import type { CheckRequest, IntakeReport, Refusal } from '../model/wire.js';
 import { prepareAttempt } from './attempt.js';
 import { deadLetter } from './dead-letter.js';
+import { Door } from './door.js';
 import { encodeRecord } from './encode-record.js';
 import type { Accepted, NormalizeContext, Normalizer, PreparedAttempt, Refused } from './port.js';
-import { Quotas, type ShedCount } from './quotas.js';
 import { refuse } from './refusal.js';
-import { SourceLedger } from './source-ledger.js';
-import { SourceWatch } from './source-watch.js';
 
 /** Dead letters of one request; what is refused beyond is told to the sender, counted, and summed up in one more. */
 const MAX_DEAD_LETTERS = 1_000;
@@ -34,11 +33,8 @@ export interface IntakeOptions {
   seed: number;
   /** Wire bytes taken in and not yet committed; above it a request is turned away. */
   maxPendingBytes: number;
-  /** What emitters may send; nothing is limited when left out. */
-  quotas?: Quotas;
-  /** Where it is written down who sent what, and what is wrong with them. */
-  ledger?: SourceLedger;
-  watch?: SourceWatch;
+  /** What is known of emitters, and how much each may send; nothing is limited when left out. */
+  door?: Door;
 }
 
 /** Running totals since the start. */
@@ -75,19 +71,15 @@ export class LoggingIntake implements Intake {
     pendingBytes: 0,
   };
 
-  readonly #quotas: Quotas;
-  readonly #ledger: SourceLedger;
-  readonly #watch: SourceWatch;
+  readonly #door: Door;
 
   constructor(options: IntakeOptions) {
     this.#options = options;
-    this.#quotas = options.quotas ?? new Quotas(() => undefined);
-    this.#ledger = options.ledger ?? new SourceLedger([], options.clock.now());
-    this.#watch = options.watch ?? new SourceWatch();
+    this.#door = options.door ?? new Door([], options.clock);
   }
 
   counters(): Readonly<IntakeCounters> {
-    return { ...this.#counters, shed: this.#quotas.shed() };
+    return { ...this.#counters, shed: this.#door.shed() };
   }
 
   async accept(
@@ -102,7 +94,7 @@ export class LoggingIntake implements Intake {
     this.#reserve(bytes);
     try {
       const context = this.#context(principal);
-      this.#ledger.arrived(principal, context.observedAt);
+      this.#door.arrived(principal);
       const out: RawRecord[] = [];
       const refusals: (Refusal & { raw: string })[] = [...refused];
       let accepted = 0;
@@ -116,10 +108,9 @@ export class LoggingIntake implements Intake {
       refusals.sort((a, b) => a.index - b.index);
       this.#appendDeadLetters(refusals, context, out);
       for (const { field, reason } of refusals) {
-        this.#ledger.refused(principal, { format: normalizer.format, field, reason }, context.observedAt);
+        this.#door.refused(principal, { format: normalizer.format, field, reason });
       }
-      for (const value of this.#watch.due(context.observedAt))
-        out.push(encodeRecord({ type: 'source-trouble', value }));
+      for (const value of this.#door.troubles()) out.push(encodeRecord({ type: 'source-trouble', value }));
       if (out.length > 0) await this.#append(out);
       this.#counters.accepted += accepted;
       this.#counters.refused += refusals.length;
@@ -134,10 +125,9 @@ export class LoggingIntake implements Intake {
   prepareAttempt(request: CheckRequest, principal: Principal): PreparedAttempt {
     const context = this.#context(principal);
     const attempt = prepareAttempt(request, context);
-    this.#ledger.arrived(principal, context.observedAt);
-    this.#note(attempt.observation, 'check', context);
+    this.#door.arrived(principal);
     // Never shed; it counts against what may be.
-    this.#quotas.admit(principal, attempt.observation, context.observedAt);
+    this.#door.admit(principal, attempt.observation, 'check');
     return attempt;
   }
 
@@ -161,40 +151,24 @@ export class LoggingIntake implements Intake {
       taken.push(result);
     }
     for (const { observation, payload } of taken) {
-      this.#note(observation, normalizer.format, context);
-      const admission = this.#quotas.admit(context.principal, observation, context.observedAt);
-      if (admission === 'shed') {
-        this.#noteBlind(observation, context);
-        continue;
-      }
+      const admission = this.#door.admit(context.principal, observation, normalizer.format);
+      if (admission === 'shed') continue;
       out.push(encodeRecord({ type: 'observation', value: observation }));
       if (payload === undefined) continue;
       if (admission === 'keep') out.push(encodeRecord({ type: 'payload', value: payload }));
-      else this.#quotas.notePayload(context.principal.id, observation.stream);
+      else this.#door.payloadLost(context.principal, observation);
     }
     return undefined;
   }
 
-  #note({ stream, time }: Observation, format: string, { principal, observedAt }: NormalizeContext): void {
-    this.#ledger.heard(principal, { format, stream, lagMs: observedAt - time }, observedAt);
-  }
-
-  /** A stream of which most is missing says nothing by its silence: people must know. */
-  #noteBlind({ stream }: Observation, { principal, observedAt }: NormalizeContext): void {
-    const blind = this.#quotas.isBlind(principal.id, stream);
-    if (blind === undefined) return;
-    const detail = `${principal.id} sends more than its quota: ${blind.shed} of the latest ${blind.seen} records of its ${stream} stream were shed`;
-    this.#watch.note(principal, { kind: 'shed', stream, detail }, observedAt);
-  }
-
   /** Refuses what the key is not bound to. What it is bound to is not told. */
-  #refuseStranger({ stream, agentId }: Observation, { principal, observedAt }: NormalizeContext): Refused | undefined {
+  #refuseStranger({ stream, agentId }: Observation, { principal }: NormalizeContext): Refused | undefined {
     if (!principal.streams.has(stream)) {
       return refuse('stream', `this key may not write the ${stream} stream; use a key that is bound to it`);
     }
     if (mayActFor(principal, agentId)) return undefined;
     const detail = `${principal.id} speaks for agents that its key is not bound to, such as ${agentId.slice(0, MAX_SHOWN_AGENT)}`;
-    this.#watch.note(principal, { kind: 'forged-agent', detail }, observedAt);
+    this.#door.note(principal, { kind: 'forged-agent', detail });
     return refuse('agentId', 'this key may not speak for this agent; use a key that is bound to it');
   }
 

@@ -1,6 +1,7 @@
 import { TokenBucket } from '../lib/token-bucket.js';
 import type { Stream } from '../model/observation.js';
 import type { Principal } from '../model/principal.js';
+import type { ShedCount } from '../model/source-report.js';
 
 /** How much an emitter may send. What is not given is not limited. */
 export interface Quota {
@@ -14,14 +15,6 @@ export interface Quota {
 
 /** What becomes of an observation: all of it is kept, all but its content, or nothing. */
 export type Admission = 'keep' | 'without-payload' | 'shed';
-
-/** What was shed of one stream of one emitter, since the start. */
-export interface ShedCount {
-  principalId: string;
-  stream: Stream;
-  observations: number;
-  payloads: number;
-}
 
 /** Below this share of a bucket, content goes: it is the largest part, and scoring never reads it. */
 const PAYLOAD_SHARE = 0.5;

@@ -1,5 +1,6 @@
 import type { Stream } from '../model/observation.js';
 import type { Principal } from '../model/principal.js';
+import type { HeardStream, RefusedReason, SourceReport } from '../model/source-report.js';
 
 /** How far back is shown, and in what steps, ms. */
 const STEP_MS = 60_000;
@@ -14,36 +15,6 @@ const QUIET_FACTOR = 4;
 const MIN_QUIET_MS = 60_000;
 /** Each arrival makes the longest pause count a little less, so that one night off is forgotten. */
 const PAUSE_DECAY = 0.995;
-
-/** What came on one stream in one format lately. Times in epoch ms. */
-export interface HeardStream {
-  format: string;
-  stream: Stream;
-  records: number;
-  lastSeen: number;
-  /** Processing time less event time of the latest record, ms. */
-  lagMs: number;
-}
-
-export interface RefusedReason {
-  format: string;
-  field: string;
-  reason: string;
-  count: number;
-}
-
-/** One emitter as its records show it. */
-export interface SourceReport {
-  principalId: string;
-  /** Epoch ms; absent where nothing came since the start. */
-  lastSeen?: number;
-  heard: HeardStream[];
-  /** Most frequent first, since the start. */
-  refused: RefusedReason[];
-  refusedInAll: number;
-  /** Where it has been silent for longer than it should. */
-  silent?: { forMs: number; expectedMs: number; isLearned: boolean };
-}
 
 interface Heard {
   format: string;
@@ -64,6 +35,7 @@ interface Source {
   heard: Map<string, Heard>;
   refused: Map<string, RefusedReason>;
   refusedInAll: number;
+  placedBy: Map<string, number>;
 }
 
 /** An emitter that is expected to be heard of. */
@@ -124,6 +96,12 @@ export class SourceLedger {
     else if (source.refused.size < MAX_REASONS) source.refused.set(key, { ...reason, count: 1 });
   }
 
+  /** @param by one of a few words */
+  placed(principal: Pick<Principal, 'id' | 'tenant'>, by: string, now: number): void {
+    const { placedBy } = this.#source(principal, now);
+    placedBy.set(by, (placedBy.get(by) ?? 0) + 1);
+  }
+
   /** Emitters of which nothing has come for longer than is configured. */
   silent(now: number): { id: string; tenant: string; forMs: number; expectedMs: number }[] {
     return this.#expected.flatMap(({ id, tenant, silentAfterMs }) => {
@@ -135,7 +113,7 @@ export class SourceLedger {
   }
 
   /** The emitters of a tenant, by id. */
-  report(tenant: string, now: number): SourceReport[] {
+  report(tenant: string, now: number): Omit<SourceReport, 'shed'>[] {
     return [...this.#sources]
       .filter(([, source]) => source.tenant === tenant)
       .map(([principalId, source]) => reportOf(principalId, source, this.#silenceOf(principalId, source, now), now))
@@ -164,6 +142,7 @@ export class SourceLedger {
         heard: new Map(),
         refused: new Map(),
         refusedInAll: 0,
+        placedBy: new Map(),
       };
       this.#sources.set(id, source);
     }
@@ -171,7 +150,12 @@ export class SourceLedger {
   }
 }
 
-function reportOf(principalId: string, source: Source, silent: SourceReport['silent'], now: number): SourceReport {
+function reportOf(
+  principalId: string,
+  source: Source,
+  silent: SourceReport['silent'],
+  now: number,
+): Omit<SourceReport, 'shed'> {
   const heard = [...source.heard.values()].map((entry): HeardStream => {
     turnTo(entry, now);
     const { format, stream, lastSeen, lagMs } = entry;
@@ -184,6 +168,7 @@ function reportOf(principalId: string, source: Source, silent: SourceReport['sil
     heard,
     refused: refused.map((one) => ({ ...one })),
     refusedInAll: source.refusedInAll,
+    placedBy: Object.fromEntries(source.placedBy),
     ...(silent === undefined ? {} : { silent }),
   };
 }

@@ -28,6 +28,7 @@ import type { Acknowledgement, Activation, LogRecord, OperatorOrder, Verdict } f
 import type { CheckRequest } from '../../src/model/wire.js';
 import { cloudEventNormalizer, fromBinary } from '../../src/normalize/cloud-events.js';
 import { SignedBatches, type SignedBatchesOptions } from '../../src/api/signed-batches.js';
+import { Door } from '../../src/normalize/door.js';
 import { LoggingIntake } from '../../src/normalize/intake.js';
 import { workNormalizer } from '../../src/normalize/genai/work-normalizer.js';
 import { litellmNormalizer } from '../../src/normalize/litellm.js';
@@ -191,7 +192,9 @@ export async function startApi(
   const environment = EmbeddedEnvironment.open({ directory: join(directory.path, 'log'), clock: systemClock });
   const log = new EmbeddedLog(environment);
   const mappings = new MappingFolder({ directory: join(repositoryRoot, 'mappings'), notice: () => {} });
+  const door = new Door([], systemClock);
   const intake = new LoggingIntake({
+    door,
     log: change.log?.(log) ?? log,
     clock: systemClock,
     normalizers: [nativeNormalizer, workNormalizer, cloudEventNormalizer, litellmNormalizer],
@@ -251,6 +254,7 @@ export async function startApi(
       order: async (order) => void journal.orders.push(order),
       activate: async (activation) => void journal.activations.push(activation),
     },
+    sources: door,
     detectors: { reload: async () => ({ status: 'unchanged', hash: 'h', detectors: 1 }) },
     discovery: change.discovery ?? { discover: async () => NOTHING_DISCOVERED },
     baselines: {

@@ -22,6 +22,8 @@ export interface OtlpIntakeOptions {
   waitMs: number;
   /** Resolves after so many ms. */
   sleep: (ms: number) => Promise<void>;
+  /** Told of each record by what it was found whose it is. */
+  placed?: (principal: Principal, by: FoundBy | 'nothing') => void;
 }
 
 /** Running totals since the start. */
@@ -84,6 +86,8 @@ export class OtlpIntake {
     }
     const lost = this.#place(waiting, ready, true);
     this.#counters.unplaced += lost.length;
+    for (const { found } of ready) this.#options.placed?.(principal, found.by);
+    for (const _ of lost) this.#options.placed?.(principal, 'nothing');
     return this.#hand(ready, [...batch.refused, ...lost.map(unplaced)], principal);
   }
 
