@@ -11,7 +11,7 @@ const MAX_GUARDRAILS = 16;
  * LiteLLM's `StandardLoggingPayload` (litellm/types/utils.py), as its `generic_api` callback sends it: a request to a
  * model, a call of an MCP tool, or what a guardrail said.
  *
- * The agent is the key's alias (or what the request's tags and headers name), the session its `litellm_trace_id`.
+ * The agent is the key's alias, the session what a header or the MCP server names, else its `trace_id`.
  */
 export const litellmNormalizer = normalizerOf({
   format: 'litellm',
@@ -163,12 +163,15 @@ function structure(value: unknown): unknown {
   return typeof value === 'string' ? parsed(value) : value;
 }
 
+/**
+ * LiteLLM vouches for the key, the client alone for the header: with it agents that share a key are told apart, but none
+ * can pass for the agent of another key.
+ */
 function agentOf(record: unknown, metadata: unknown): string | undefined {
-  return (
-    textIn(property(metadata, 'requester_custom_headers'), 'x-agent-id', 'x-parallax-agent-id') ??
-    textIn(metadata, 'user_api_key_alias', 'user_api_key_hash') ??
-    textIn(record, 'end_user')
-  );
+  const key = textIn(metadata, 'user_api_key_alias', 'user_api_key_hash');
+  const named = textIn(property(metadata, 'requester_custom_headers'), 'x-agent-id', 'x-parallax-agent-id');
+  if (key !== undefined) return named === undefined ? key : `${key}/${named}`;
+  return named ?? textIn(record, 'end_user');
 }
 
 function sessionOf(record: unknown, metadata: unknown): string | undefined {

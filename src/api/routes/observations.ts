@@ -1,6 +1,6 @@
 import { LINES, readBatch } from '../batch.js';
+import { contentTypeOf, unknownContentType } from '../content-type.js';
 import type { ApiContext, ApiDeps } from '../context.js';
-import { ApiError } from '../errors.js';
 import { withBatch } from '../with-batch.js';
 
 /**
@@ -15,12 +15,10 @@ export function postObservations(deps: ApiDeps) {
     maxRecords: limits.maxRecordsPerRequest,
   };
   return async (c: ApiContext): Promise<Response> => {
-    const type = (c.req.header('content-type') ?? 'application/json').split(';')[0]?.trim().toLowerCase() ?? '';
+    const type = contentTypeOf(c, 'application/json');
     const isLines = LINES.has(type);
     if (!isLines && type !== 'application/json') {
-      throw new ApiError(415, 'content-type', 'this content-type is not understood', {
-        fix: 'send application/json or application/x-ndjson',
-      });
+      throw unknownContentType('send application/json or application/x-ndjson');
     }
     const report = await withBatch(c, deps, limits.maxBodyBytes, async (body) => {
       const { records, refused } = readBatch(body, isLines, scan);

@@ -1,4 +1,5 @@
 import { OverloadError } from '../../lib/overload.js';
+import { contentTypeOf, unknownContentType } from '../content-type.js';
 import type { ApiContext, ApiDeps } from '../context.js';
 import { ApiError, type ErrorStatus } from '../errors.js';
 import type { OtlpEncoding, OtlpSignal } from '../port.js';
@@ -38,12 +39,10 @@ export function postOtlp(deps: ApiDeps, signal: OtlpSignal) {
 
 /** @throws ApiError 415 */
 function encodingOf(c: ApiContext): OtlpEncoding {
-  const type = (c.req.header('content-type') ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
+  const type = contentTypeOf(c);
   if (type === CONTENT_TYPES.protobuf) return 'protobuf';
   if (type === CONTENT_TYPES.json) return 'json';
-  throw new ApiError(415, 'content-type', 'this content-type is not understood', {
-    fix: 'send application/x-protobuf or application/json',
-  });
+  throw unknownContentType('send application/x-protobuf or application/json');
 }
 
 /** What is told of an error. @throws what nobody foresaw, so that it is recorded */

@@ -1,4 +1,5 @@
 import { holdsLines, LINES, readBatch, type Batch } from '../batch.js';
+import { contentTypeOf, unknownContentType } from '../content-type.js';
 import type { ApiContext, ApiDeps } from '../context.js';
 import { ApiError } from '../errors.js';
 import { withBatch } from '../with-batch.js';
@@ -74,33 +75,25 @@ async function take(c: ApiContext, deps: ApiDeps, format: string, form: Form): P
 
 /** @throws ApiError 415 */
 function jsonForm(c: ApiContext): Form {
-  const type = contentType(c);
+  const type = contentTypeOf(c, 'application/json');
   if (LINES.has(type)) return { isLines: true };
   if (type === 'application/json') return {};
-  throw unknownType('send application/json or application/x-ndjson');
+  throw unknownContentType('send application/json or application/x-ndjson');
 }
 
 /** @throws ApiError 415 */
 function cloudEventForm(c: ApiContext, deps: ApiDeps): Form {
-  const type = contentType(c);
+  const type = contentTypeOf(c, 'application/json');
   // The batch's name starts like the structured form's.
   if (type === 'application/cloudevents-batch+json') return { isLines: false };
   if (type === 'application/cloudevents+json') return { isLines: false };
   if (type.startsWith('application/cloudevents')) {
-    throw unknownType('send application/cloudevents+json or application/cloudevents-batch+json');
+    throw unknownContentType('send application/cloudevents+json or application/cloudevents-batch+json');
   }
   if (c.req.header('ce-specversion') === undefined) return jsonForm(c);
-  if (type !== 'application/json' && !type.endsWith('+json')) throw unknownType('send data as application/json');
+  if (type !== 'application/json' && !type.endsWith('+json')) throw unknownContentType('send data as application/json');
   const headers = Object.entries(c.req.header());
   return { isLines: false, isSingle: true, shape: (data) => deps.ports.cloudEvent(headers, data) };
-}
-
-function contentType(c: ApiContext): string {
-  return (c.req.header('content-type') ?? 'application/json').split(';')[0]?.trim().toLowerCase() ?? '';
-}
-
-function unknownType(fix: string): ApiError {
-  return new ApiError(415, 'content-type', 'this content-type is not understood', { fix });
 }
 
 /** A second record would get the first one's id. */

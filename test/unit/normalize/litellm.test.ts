@@ -27,6 +27,11 @@ describe('LiteLLM', () => {
     ]);
   });
 
+  it('tells agents of one key apart by a header, and lets none pass for the agent of another key', () => {
+    const metadata = { user_api_key_alias: 'shared', requester_custom_headers: { 'x-agent-id': 'travel-agent' } };
+    expect(seen(request({ metadata }))[0]).toMatchObject({ agentId: 'shared/travel-agent' });
+  });
+
   it('reads the answer of the responses API alike', () => {
     expect(seen(responsesRequest())[1]).toMatchObject({
       kind: 'message',

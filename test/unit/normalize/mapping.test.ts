@@ -3,7 +3,12 @@ import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { STREAMS, type Observation } from '../../../src/model/observation.js';
-import { compileExpression, ExpressionError, recordForCel } from '../../../src/normalize/mapping/expression.js';
+import {
+  compileExpression,
+  ExpressionError,
+  recordForCel,
+  type Outcome,
+} from '../../../src/normalize/mapping/expression.js';
 import { MappingError, MappingFolder, readMapping } from '../../../src/normalize/mapping/mapping-folder.js';
 import { eventually } from '../../support/eventually.js';
 import { repositoryRoot } from '../../support/recorded.js';
@@ -205,6 +210,33 @@ describe('expressions', () => {
           expect(['value', 'missing', 'error']).toContain(expression.evaluate(recordForCel(record)).is);
         }
       }),
+    );
+  });
+
+  it('read a path as the interpreter does, which an expression with an operator goes through', () => {
+    const key = fc.constantFrom('a', 'b', 'constructor', '__proto__', 'length');
+    const json = fc.letrec((tie) => ({
+      value: fc.oneof(
+        { maxDepth: 3 },
+        fc.constantFrom(1, 'text', true, null),
+        fc.array(tie('value'), { maxLength: 2 }),
+        tie('map'),
+      ),
+      map: fc
+        .array(fc.tuple(key, tie('value')), { maxLength: 3 })
+        .map((entries) => Object.fromEntries(entries) as unknown),
+    })).map;
+    fc.assert(
+      fc.property(json, fc.array(key, { minLength: 1, maxLength: 3 }), (raw, keys) => {
+        const source = ['record', ...keys].join('.');
+        const record = recordForCel(raw);
+        const direct = compileExpression(source).evaluate(record);
+        const interpreted = compileExpression(`true ? ${source} : record`).evaluate(record);
+        // The two word differently what is missing.
+        const told = (outcome: Outcome) => (outcome.is === 'value' ? outcome : outcome.is);
+        expect(told(interpreted)).toEqual(told(direct));
+      }),
+      { numRuns: 1_000 },
     );
   });
 
