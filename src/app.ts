@@ -22,6 +22,7 @@ import { openSigning } from './signing/open-signing.js';
 import { BaselineDesk } from './scoring/baseline-desk.js';
 import { fromBinary } from './normalize/cloud-events.js';
 import { otlpReceiver } from './normalize/otlp/receiver.js';
+import { ContentDesk } from './store/content-desk.js';
 import { StoreLink } from './store/store-link.js';
 import { openStore } from './store/store.js';
 import { StoringReader } from './store/storing-reader.js';
@@ -200,6 +201,11 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
         },
         detectors: reloader,
         sources: core.door,
+        content: new ContentDesk({
+          reads: () => link.store?.queries.content,
+          record: async (value) => void (await core.record({ type: 'content-read', value })),
+          clock,
+        }),
         status: {
           status: (principal) => ({
             ...(oversees(principal)

@@ -11,6 +11,7 @@ import type {
   CloudEventBinding,
   Checker,
   CommandBoard,
+  ContentBoard,
   DetectorAdmin,
   DiscoveryBoard,
   FleetLiftBoard,
@@ -65,6 +66,7 @@ export interface ApiPorts {
   journal: Journal;
   detectors: DetectorAdmin;
   sources: SourceBoard;
+  content: ContentBoard;
   status: StatusBoard;
   signing: Signing;
   clock: Clock;

@@ -112,6 +112,10 @@ const OPERATIONS: Record<Route, Operation> = {
   'GET /v1/discovery': {
     summary: 'Declared against observed: unknown agents, undeclared tools, unused grants (agent, limit)',
   },
+  'GET /v1/observations/:id/content': {
+    summary: 'What is kept of the words of an observation (reason); who reads it, when and why is recorded first',
+  },
+  'GET /v1/audit': { summary: 'Who read whose content, newest first (limit)' },
   'GET /v1/sources': { summary: 'What arrived from whom in the last minutes, what was refused, what was not placed' },
   'GET /v1/baselines/:id': {
     summary: 'What is normal for an agent: its newest published version, or another (version)',

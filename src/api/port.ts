@@ -9,10 +9,12 @@ import type {
   RestoreOrder,
 } from '../model/baseline.js';
 import type { Command, Restriction } from '../model/command.js';
+import type { ContentRead } from '../model/content-read.js';
 import type { FleetLift } from '../model/fleet-lift.js';
 import type { Hold } from '../model/hold.js';
 import type { Incident, IncidentStatus } from '../model/incident.js';
 import type { Acknowledgement, Activation, OperatorOrder, Verdict } from '../model/log-record.js';
+import type { Payload } from '../model/observation.js';
 import type { Principal } from '../model/principal.js';
 import type { ResponseExplanation } from '../respond/port.js';
 import type { Subscription, SubscriptionOptions } from '../respond/port.js';
@@ -164,6 +166,18 @@ export interface DetectorAdmin {
     | { status: 'activated' | 'unchanged'; hash: string; detectors: number }
     | { status: 'refused'; hash: string; problems: string[] }
   >;
+}
+
+/** Content for people, and who read it. `away`: the store does not answer. */
+export interface ContentBoard {
+  /**
+   * Resolves when the log has committed that it is read; undefined where there is nothing that the reader may see.
+   *
+   * @throws whatever kept the log from taking the record
+   */
+  read(reader: Principal, observationId: string, reason: string): Promise<Payload | undefined | 'away'>;
+  /** Newest first. */
+  audit(tenant: string, limit: number): Promise<ContentRead[] | 'away'>;
 }
 
 /** What is known of emitters. */

@@ -59,6 +59,8 @@ export const ROUTES = {
   'POST /v1/incidents/:id/verdict': ANALYSTS,
   'GET /v1/discovery': VIEWERS,
   'GET /v1/sources': VIEWERS,
+  'GET /v1/observations/:id/content': ANALYSTS,
+  'GET /v1/audit': ['admin'],
   'GET /v1/baselines/:id': VIEWERS,
   'GET /v1/baselines/:id/diff': VIEWERS,
   'POST /v1/baselines/:id/rollback': RESPONDERS,

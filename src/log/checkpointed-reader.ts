@@ -2,6 +2,7 @@ import type { JoinInput } from '../join/port.js';
 import type { Clock } from '../lib/clock.js';
 import type { StatePut } from '../lib/state-table.js';
 import type { Effect, OutboxEntry } from '../model/effect.js';
+import type { LogRecord } from '../model/log-record.js';
 import type { Log, LogEntry, ScoringStore, StateCheckpoint } from './port.js';
 import { decodeRecord } from './record-codec.js';
 
@@ -320,15 +321,24 @@ export class CheckpointedReader {
   }
 
   #decode(entry: LogEntry): JoinInput | undefined {
-    if (entry.type === 'payload' || entry.type === 'dead-letter') return undefined;
+    // Not worth being decoded.
+    if (isUnscored(entry)) return undefined;
     try {
       const record = decodeRecord(entry);
-      return record.type === 'payload' || record.type === 'dead-letter' ? undefined : record;
+      return isUnscored(record) ? undefined : record;
     } catch (error) {
       this.#parts.damaged(error);
       return undefined;
     }
   }
+}
+
+/** Records that only storing is interested in. */
+type Unscored = Exclude<LogRecord, JoinInput>;
+
+function isUnscored<T extends { type: LogRecord['type'] }>(record: T): record is T & Pick<Unscored, 'type'> {
+  const { type } = record;
+  return type === 'payload' || type === 'dead-letter' || type === 'content-read';
 }
 
 /** Whether a rest has passed. A clock that was set back must not put anything off. */

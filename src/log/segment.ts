@@ -36,6 +36,7 @@ const TYPE_CODES: Record<LogRecordType, number> = {
   activation: 7,
   'dead-letter': 8,
   'source-trouble': 9,
+  'content-read': 10,
 };
 
 const TYPES_BY_CODE = new Map<number, LogRecordType>(

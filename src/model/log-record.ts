@@ -1,5 +1,6 @@
 import type { Rebuilding } from './baseline.js';
 import type { CommandAction, LoweredPosture } from './command.js';
+import type { ContentRead } from './content-read.js';
 import type { Observation, Payload } from './observation.js';
 import type { SourceTrouble } from './source-trouble.js';
 
@@ -97,7 +98,7 @@ export interface DeadLetter {
   excerpt: string;
 }
 
-/** Everything that lies in the log. Scoring reads all but `payload` and `dead-letter`; storing reads what it keeps. */
+/** Everything that lies in the log. Scoring reads all but `payload`, `dead-letter` and `content-read`; storing reads what it keeps. */
 export type LogRecord =
   | { type: 'observation'; value: Observation }
   | { type: 'payload'; value: Payload }
@@ -107,6 +108,7 @@ export type LogRecord =
   | { type: 'order'; value: OperatorOrder }
   | { type: 'activation'; value: Activation }
   | { type: 'source-trouble'; value: SourceTrouble }
-  | { type: 'dead-letter'; value: DeadLetter };
+  | { type: 'dead-letter'; value: DeadLetter }
+  | { type: 'content-read'; value: ContentRead };
 
 export type LogRecordType = LogRecord['type'];

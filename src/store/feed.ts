@@ -26,6 +26,7 @@ const TABLE_BY_RECORD: Partial<Record<LogRecordType, string>> = {
   observation: 'observations',
   payload: 'payloads',
   'dead-letter': 'dead_letters',
+  'content-read': 'content_reads',
 };
 
 const TABLE_BY_EFFECT: Record<Effect['type'], string> = {
@@ -43,7 +44,7 @@ const TABLE_BY_EFFECT: Record<Effect['type'], string> = {
 export type LogSource = Pick<Log, 'head' | 'tail' | 'read' | 'waitBeyond'>;
 export type OutboxSource = Pick<ScoringStore, 'outbox' | 'outboxHead' | 'waitForOutbox'>;
 
-/** Observations, payloads and dead letters of one partition's log. */
+/** Observations, payloads, dead letters and reads of content of one partition's log. */
 export function logFeed(log: LogSource, partition: number): Feed {
   return {
     name: 'store-log',

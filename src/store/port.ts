@@ -1,8 +1,9 @@
 import type { ArchivedVersion, BaselineVersion } from '../model/baseline.js';
+import type { ContentRead } from '../model/content-read.js';
 import type { CommandEvent } from '../model/command.js';
 import type { Incident } from '../model/incident.js';
 import type { DeadLetter } from '../model/log-record.js';
-import type { Observation, Stream } from '../model/observation.js';
+import type { Observation, Payload, Stream } from '../model/observation.js';
 
 /** How far storing is behind, and why. Shown at `/v1/status`. */
 export interface StoreStatus {
@@ -103,6 +104,14 @@ export interface StoreQueries {
   }): Promise<BaselineVersion[]>;
   readonly archive: ArchiveReads;
   readonly history: ObservationReads;
+  readonly content: ContentReads;
+}
+
+/** Content, and who read it. */
+export interface ContentReads {
+  payload(tenant: string, id: string): Promise<Payload | undefined>;
+  /** Newest first. */
+  reads(filter: { tenant: string; limit: number }): Promise<ContentRead[]>;
 }
 
 /** Whole states of versions. */

@@ -3,6 +3,7 @@ import type { BaselineVersion } from '../model/baseline.js';
 import type { CommandEvent } from '../model/command.js';
 import type { Incident } from '../model/incident.js';
 import type { Selector } from './client.js';
+import { ContentQueries } from './content-queries.js';
 import { ArchiveQueries } from './archive-queries.js';
 import type { RawRow } from './column.js';
 import { ObservationQueries } from './observation-queries.js';
@@ -17,12 +18,14 @@ const END_OF_TIME_MS = 8_640_000_000_000_000;
 export class ClickHouseQueries implements StoreQueries {
   readonly archive: ArchiveQueries;
   readonly history: ObservationQueries;
+  readonly content: ContentQueries;
   readonly #client: Selector;
 
   constructor(client: Selector) {
     this.#client = client;
     this.archive = new ArchiveQueries(client);
     this.history = new ObservationQueries(client);
+    this.content = new ContentQueries(client);
   }
 
   async observationCounts(filter: {

@@ -135,7 +135,7 @@ it('shows what came from whom, and how to mend what did not', async () => {
   expect(about('gateway')).toContain('action as native: 2 in the last 15 minutes');
   expect(about('governance')).toMatch(/-> silent for .* s, silentAfterMs says 1\.0 s/);
   expect(about('platform')).toContain('-> over its quota: 29 metric records');
-  expect(out).toContain('5 emitters');
+  expect(out).toContain('4 emitters');
 }, 60_000);
 
 it('raises an incident for each kind of trouble, by the name of the emitter', async () => {

@@ -28,6 +28,9 @@ import type { Acknowledgement, Activation, LogRecord, OperatorOrder, Verdict } f
 import type { CheckRequest } from '../../src/model/wire.js';
 import { cloudEventNormalizer, fromBinary } from '../../src/normalize/cloud-events.js';
 import { SignedBatches, type SignedBatchesOptions } from '../../src/api/signed-batches.js';
+import { ContentDesk } from '../../src/store/content-desk.js';
+import type { ContentReads } from '../../src/store/port.js';
+import { encodeRecord } from '../../src/normalize/encode-record.js';
 import { Door } from '../../src/normalize/door.js';
 import { LoggingIntake } from '../../src/normalize/intake.js';
 import { workNormalizer } from '../../src/normalize/genai/work-normalizer.js';
@@ -185,6 +188,8 @@ export async function startApi(
     discovery?: DiscoveryBoard;
     signing?: Partial<typeof SIGNING>;
     batches?: Partial<SignedBatchesOptions>;
+    /** What ClickHouse has; it does not answer when left out. */
+    content?: ContentReads;
   } = {},
 ): Promise<ApiStack> {
   const limits = { ...LIMITS, ...change.limits };
@@ -255,6 +260,12 @@ export async function startApi(
       activate: async (activation) => void journal.activations.push(activation),
     },
     sources: door,
+    content: new ContentDesk({
+      reads: () => change.content,
+      record: async (value) =>
+        void (await (change.log?.(log) ?? log).append([encodeRecord({ type: 'content-read', value })])),
+      clock: systemClock,
+    }),
     detectors: { reload: async () => ({ status: 'unchanged', hash: 'h', detectors: 1 }) },
     discovery: change.discovery ?? { discover: async () => NOTHING_DISCOVERED },
     baselines: {
