@@ -7,7 +7,7 @@ import { watch } from '../../src/cli/watch.js';
 import { decodeRecord } from '../../src/log/record-codec.js';
 import { MAX_LINE_BYTES } from '../../src/sources/line-reader.js';
 import { OffsetsFile } from '../../src/sources/transcript/offsets-file.js';
-import { watchTranscripts } from '../../src/sources/transcript/watch.js';
+import { watchTranscripts, type WatchOptions } from '../../src/sources/transcript/watch.js';
 import { secretOf, startApi, type ApiStack } from '../support/api-stack.js';
 import { claudeTranscript } from '../support/claude-transcript.js';
 import { eventually } from '../support/eventually.js';
@@ -144,6 +144,41 @@ describe('parallax watch', () => {
     await eventually('the new file', () => sent.size === 2 * RECORDS);
     stop.abort();
     expect(await watching).toMatchObject({ sent: 2 * RECORDS, refused: 0 });
+  });
+
+  it('sends again what was not committed when it was killed', async () => {
+    writeFileSync(transcript('one'), Array.from({ length: 120 }, (_, i) => text(`s${i}`)).join(''));
+    const run_ = (post: WatchOptions['post']) =>
+      watchTranscripts({
+        directory: join(folder.path, 'projects'),
+        agentId: agent,
+        offsets: new OffsetsFile(join(folder.path, 'state', 'watch.json')),
+        post,
+        withHistory: true,
+        once: true,
+        signal: new AbortController().signal,
+        onProgress: () => {},
+      });
+    const committed: string[] = [];
+    const post: WatchOptions['post'] = (observations) => {
+      for (const { id } of observations) committed.push(id ?? '');
+      return Promise.resolve([]);
+    };
+    let batches = 0;
+    const killed = run_((observations) => {
+      if (++batches === 3) return Promise.reject(new Error('killed'));
+      return post(observations);
+    });
+    await expect(killed).rejects.toThrow('killed');
+    expect(committed).toHaveLength(1_000);
+    await run_(post);
+    expect(new Set(committed).size).toBe(120 * RECORDS);
+  });
+
+  it('stops, and forgets nothing, where the key is for other agents', async () => {
+    writeFileSync(transcript('one'), text('s1'));
+    await expect(run({ key: 'bound' })).rejects.toThrow(`nothing of agent "${agent}" is taken: this key may not speak`);
+    expect((await run()).out).toContain(`${RECORDS} records sent`);
   });
 
   it('says what the observer refuses', async () => {

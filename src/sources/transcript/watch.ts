@@ -50,7 +50,7 @@ export interface WatchOptions {
  * are remembered when the observer has committed what lies before them, so that nothing is lost where it is away or where
  * this process is killed; what is sent twice has the same ids.
  *
- * @throws RecordedDataError when the folder cannot be read, ReplayError when the observer refuses the key
+ * @throws RecordedDataError when the folder cannot be read, ReplayError when the observer refuses the key or the agent
  */
 export async function watchTranscripts(options: WatchOptions): Promise<WatchCounts> {
   const watch = new Watch(options);
@@ -119,13 +119,18 @@ class Watch {
   }
 
   async #send(observations: readonly WireObservation[]): Promise<void> {
-    const { signal, onProgress, post } = this.#options;
+    const { agentId, signal, onProgress, post } = this.#options;
     /* oxlint-disable no-await-in-loop -- in order, and again until it is taken */
     for (let start = 0; start < observations.length && !signal.aborted;) {
       const batch = observations.slice(start, start + MAX_BATCH);
       try {
         const refused = await post(batch);
         const [first] = refused;
+        const bound = refused.find(({ field }) => field === 'agentId');
+        // A key for other agents: what is read now would be lost when the key is mended.
+        if (bound !== undefined && refused.length === batch.length) {
+          throw new ReplayError(`nothing of agent "${agentId}" is taken: ${bound.reason}`, { status: 403 });
+        }
         this.counts.isAway = false;
         this.counts.sent += batch.length;
         this.counts.refused += refused.length;
