@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { repositoryRoot } from '../recorded.js';
@@ -8,13 +8,25 @@ const run = promisify(execFile);
 /** A first build compiles some hundred packages on a busy machine. */
 const BUILD_MS = 15 * 60_000;
 
+export interface GoProgram {
+  name: string;
+  version: string;
+  /** Modules that are needed, each with its version. */
+  modules: readonly string[];
+  /** The package to build, where it is one of a module. */
+  package?: string;
+  /** A `main.go` to build instead, absolute. */
+  main?: string;
+  tags?: string;
+}
+
 /**
- * A program built from its Go module, once: it stays in `.cache/go/`.
+ * A program built from its Go modules, once: it stays in `.cache/go/`.
  *
  * @returns its path; undefined, with a message, where there is no Go to build it with
  */
-export async function goProgram(module: string, version: string, tags = ''): Promise<string | undefined> {
-  const name = module.slice(module.lastIndexOf('/') + 1);
+export async function goProgram(what: GoProgram): Promise<string | undefined> {
+  const { name, version, modules, main, tags = '' } = what;
   const directory = join(repositoryRoot, '.cache', 'go', `${name}@${version}`);
   const program = join(directory, name);
   if (existsSync(program)) return program;
@@ -30,9 +42,11 @@ export async function goProgram(module: string, version: string, tags = ''): Pro
     return undefined;
   }
   writeFileSync(join(directory, 'go.mod'), `module build\n`);
+  if (main !== undefined) copyFileSync(main, join(directory, 'main.go'));
   try {
-    await go('get', `${module}@${version}`);
-    await go('build', '-tags', tags, '-ldflags', '-s -w', '-o', `${name}.new`, module);
+    await go('get', ...modules);
+    if (main !== undefined) await go('mod', 'tidy');
+    await go('build', '-tags', tags, '-ldflags', '-s -w', '-o', `${name}.new`, what.package ?? '.');
   } catch (error) {
     process.stderr.write(`${name} cannot be built, its tests are skipped: ${String(error).slice(0, 500)}\n`);
     return undefined;

@@ -23,7 +23,14 @@ reason := "nobody may send money" if not allow
 
 /** The real Open Policy Agent with a policy about tools, or undefined where it cannot be built. */
 export function buildOpa(): Promise<string | undefined> {
-  return goProgram('github.com/open-policy-agent/opa', VERSION, 'opa_no_oci');
+  const module = 'github.com/open-policy-agent/opa';
+  return goProgram({
+    name: 'opa',
+    version: VERSION,
+    modules: [`${module}@${VERSION}`],
+    package: module,
+    tags: 'opa_no_oci',
+  });
 }
 
 /**
