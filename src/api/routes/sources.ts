@@ -12,6 +12,8 @@ interface Form {
   shape?: (value: unknown) => unknown;
   /** Exactly one record. */
   isSingle?: boolean;
+  /** Asked when the body is there: what was known before may be gone. */
+  check?: () => void;
 }
 
 /**
@@ -19,7 +21,7 @@ interface Form {
  * `application/json` too, so the body says which it is.
  */
 export function postLiteLlm(deps: ApiDeps) {
-  return (c: ApiContext): Promise<Response> => take(c, deps, 'litellm', jsonForm(c));
+  return async (c: ApiContext): Promise<Response> => take(c, deps, 'litellm', jsonForm(c));
 }
 
 /**
@@ -27,7 +29,7 @@ export function postLiteLlm(deps: ApiDeps) {
  * of the HTTP binding send the same JSON as `application/json`.
  */
 export function postCloudEvents(deps: ApiDeps) {
-  return (c: ApiContext): Promise<Response> => take(c, deps, 'cloudevents', cloudEventForm(c, deps));
+  return async (c: ApiContext): Promise<Response> => take(c, deps, 'cloudevents', cloudEventForm(c, deps));
 }
 
 /**
@@ -35,24 +37,25 @@ export function postCloudEvents(deps: ApiDeps) {
  * everything else again, so refused decisions are told in the answer and kept as dead letters.
  */
 export function postOpaLogs(deps: ApiDeps) {
-  return (c: ApiContext): Promise<Response> => mapped(c, deps, OPA);
+  return async (c: ApiContext): Promise<Response> => mapped(c, deps, OPA);
 }
 
 /** `POST /v1/sources/map/:name`: records of any form, read by a declarative mapping. */
 export function postMapped(deps: ApiDeps) {
-  return (c: ApiContext): Promise<Response> => mapped(c, deps, c.req.param('name') ?? '');
+  return async (c: ApiContext): Promise<Response> => mapped(c, deps, c.req.param('name') ?? '');
 }
 
 /** The mapping that decision logs of OPA are read by. */
 const OPA = 'opa';
 
-async function mapped(c: ApiContext, deps: ApiDeps, name: string): Promise<Response> {
-  if (!deps.ports.mappings.has(name)) {
+function mapped(c: ApiContext, deps: ApiDeps, name: string): Promise<Response> {
+  const check = () => {
+    if (deps.ports.mappings.has(name)) return;
     throw new ApiError(404, 'not-found', 'there is no mapping of this name', {
-      fix: `put ${name === OPA ? 'opa' : 'NAME'}.yaml into the folder of sources.mappingsDir; see docs/sources.md`,
+      fix: `put ${name === OPA ? OPA : 'NAME'}.yaml into the folder of sources.mappingsDir; see docs/sources.md`,
     });
-  }
-  return take(c, deps, `map/${name}`, jsonForm(c));
+  };
+  return take(c, deps, `map/${name}`, { ...jsonForm(c), check });
 }
 
 async function take(c: ApiContext, deps: ApiDeps, format: string, form: Form): Promise<Response> {
@@ -68,6 +71,7 @@ async function take(c: ApiContext, deps: ApiDeps, format: string, form: Form): P
     const { shape } = form;
     const records =
       shape === undefined ? batch.records : batch.records.map((one) => ({ ...one, value: shape(one.value) }));
+    form.check?.();
     return ports.intake.accept(records, batch.refused, c.var.principal, format);
   });
   return c.json(report);
