@@ -184,6 +184,8 @@ export interface ContentBoard {
 export interface SourceBoard {
   /** The emitters of a tenant, by id. */
   report(tenant: string): SourceReport[];
+  /** Takes note that an emitter spoke for an agent that its key is not bound to. */
+  forged(emitter: Principal, agentId: string): void;
 }
 
 /** What `/healthz` and `/v1/status` show. */

@@ -3,9 +3,12 @@ import type { Observation } from '../model/observation.js';
 import type { Principal } from '../model/principal.js';
 import type { ShedCount, SourceReport } from '../model/source-report.js';
 import type { SourceTrouble } from '../model/source-trouble.js';
+import { cutText } from './fold-text.js';
 import { Quotas, type Admission, type Quota } from './quotas.js';
 import { SourceLedger, type ExpectedSource } from './source-ledger.js';
 import { SourceWatch, type Noted } from './source-watch.js';
+
+const MAX_AGENT_CHARS = 128;
 
 type Emitter = Pick<Principal, 'id' | 'tenant'>;
 
@@ -63,6 +66,12 @@ export class Door {
   /** @param by what said whose a record is */
   placed(emitter: Emitter, by: string): void {
     this.#ledger.placed(emitter, by, this.#clock.now());
+  }
+
+  /** The emitter spoke for an agent that its key is not bound to. */
+  forged(emitter: Emitter, agentId: string): void {
+    const detail = `${emitter.id} speaks for agents that its key is not bound to, such as ${cutText(agentId, MAX_AGENT_CHARS)}`;
+    this.note(emitter, { kind: 'forged-agent', detail });
   }
 
   note(emitter: Emitter, noted: Noted): void {

@@ -18,7 +18,6 @@ import { refuse } from './refusal.js';
 const MAX_DEAD_LETTERS = 1_000;
 /** Records worked through before others get their turn: a few milliseconds. */
 const RECORDS_PER_TURN = 128;
-const MAX_SHOWN_AGENT = 128;
 const RETRY_SOON_SECONDS = 1;
 const RETRY_FULL_SECONDS = 5;
 
@@ -167,8 +166,7 @@ export class LoggingIntake implements Intake {
       return refuse('stream', `this key may not write the ${stream} stream; use a key that is bound to it`);
     }
     if (mayActFor(principal, agentId)) return undefined;
-    const detail = `${principal.id} speaks for agents that its key is not bound to, such as ${agentId.slice(0, MAX_SHOWN_AGENT)}`;
-    this.#door.note(principal, { kind: 'forged-agent', detail });
+    this.#door.forged(principal, agentId);
     return refuse('agentId', 'this key may not speak for this agent; use a key that is bound to it');
   }
 

@@ -119,6 +119,10 @@ describe('check', () => {
   it('is refused for other agents, other streams and bad questions', async () => {
     const post = (body: object, key: string) => stack.post('/v1/check', body, { key });
     expect(await codeOf(await post({ ...ask, agentId: 'agent-b' }, 'gateway-a'))).toEqual([403, 'forbidden']);
+    // Speaking for others is told with the next records.
+    await stack.post('/v1/observations', prompt());
+    const troubles = stack.logged().flatMap((r) => (r.type === 'source-trouble' ? [r.value] : []));
+    expect(troubles).toMatchObject([{ principalId: 'gateway-a', kind: 'forged-agent', count: 1 }]);
     expect(await codeOf(await post(ask, 'gateway-mute'))).toEqual([403, 'forbidden']);
     const { callId: _, ...incomplete } = ask;
     const response = await post(incomplete, 'gateway');

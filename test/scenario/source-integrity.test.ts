@@ -98,6 +98,25 @@ it('names an emitter that falls silent, and says so once', async () => {
   expect(open_()[0]?.title).toContain('nothing has come from runtime for');
 });
 
+it('is found again by whoever scores the same log', async () => {
+  open({ quotas: { agentRecordsPerSecond: 10, burstSeconds: 1 } });
+  await say(5, 'stranger');
+  await say(100);
+  clock.advance(120_000);
+  await core.watchSources();
+  await core.settled();
+  const found = open_();
+  expect(found.map(({ signals }) => signals[0]?.tags[1]).sort()).toEqual(['forged-agent', 'shed', 'silent']);
+  const records = core.log.read(core.log.tail, 10_000).map(({ type, data }) => ({ type, data: Buffer.from(data) }));
+  await core.close();
+  directory.remove();
+  directory = temporaryDirectory();
+  open();
+  await core.log.append(records);
+  await core.settled();
+  expect(open_()).toEqual(found);
+});
+
 it('stays as it was found after a restart', async () => {
   open();
   await say(5, 'stranger');

@@ -15,6 +15,7 @@ export function postCheck({ ports, limits, budget }: ApiDeps) {
     }
     const request = await readJson(c.env.incoming, { maxBytes: limits.maxRecordBytes, budget }, checkRequestSchema);
     if (!mayActFor(principal, request.agentId)) {
+      ports.sources.forged(principal, request.agentId);
       throw new ApiError(403, 'forbidden', 'this key may not speak for this agent', {
         field: 'agentId',
         fix: 'use a key that is bound to the agent',
