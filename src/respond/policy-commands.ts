@@ -6,6 +6,7 @@ import type { ResponseCaps, ResponsePolicy } from '../model/response-policy.js';
 import type { Reach } from './blast-radius.js';
 import type { CommandLedger } from './command-ledger.js';
 import { CommandRate } from './command-rate.js';
+import type { ContainmentScope } from './cool-down.js';
 import {
   caseOf,
   LEAST_EMITTERS,
@@ -110,12 +111,13 @@ export class PolicyCommands {
 
   /** The guard rail that stands in the way of a command that is not about new evidence. */
   #obstacleNow(
-    { tenant, agentId, action, incidentId = '' }: Pick<Command, 'tenant' | 'agentId' | 'action' | 'incidentId'>,
+    command: ContainmentScope & Pick<Command, 'incidentId'>,
     about: Pick<PolicyCase, 'agentId' | 'emitters' | 'violation'>,
     now: number,
   ): ReturnType<typeof obstacleTo> {
     const { ledger, caps, policyOf } = this.#options;
-    const scope = ledger.coolDown.history({ tenant, agentId, action }, incidentId, now);
+    const { tenant, agentId, action, incidentId = '' } = command;
+    const scope = ledger.coolDown.history(command, incidentId, now);
     const facts = { ...this.#reached(tenant, agentId, now), sharedBehaviour: undefined, scope: () => scope, now };
     return obstacleTo(action, about, { policy: policyOf(agentId), caps, sent: 0 }, facts);
   }

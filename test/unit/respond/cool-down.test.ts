@@ -61,6 +61,21 @@ class Relapse {
   }
 }
 
+describe('a proposal that nobody decides about', () => {
+  it('does not go out by silence over a tool that a person has just given back', () => {
+    const onSilence = { mode: 'propose', onTimeout: 'approve', proposalMs: 2 * HOUR_MS } as const;
+    const loop = new Relapse({ ...FREEZE, 'freeze-tool': { toolSessions: 1, ...onSilence } });
+    const first = loop.misuse();
+    loop.pass(HOUR_MS / 2);
+    const second = loop.misuse();
+    expect([first?.state, second?.state]).toEqual(['proposed', 'proposed']);
+    expect(loop.pass(1.5 * HOUR_MS).map(({ id, state }) => [id, state])).toContainEqual([first?.id, 'sent']);
+    expect(loop.order('lift', first?.id).at(-1)?.state).toBe('undone');
+    const states = loop.pass(HOUR_MS / 2).filter(({ id }) => id === second?.id);
+    expect(states.map(({ state }) => state)).toEqual(['expired']);
+  });
+});
+
 describe('a loop of containment and recovery', () => {
   it.each([false, true])('ends at the fourth containment within a day: a person decides (restarts: %s)', (restarts) => {
     const loop = new Relapse();
