@@ -133,7 +133,14 @@ writeFileSync(secretFile, `whsec_${randomBytes(32).toString('base64')}`);
 const setup = prepareService(join(directory.path, 'observer'), {
   mode: 'act',
   // The caps would stop the measurement of how fast commands leave.
-  respond: { caps: { commandsPerMinute: 10_000, totalCommandsPerMinute: 10_000, maxContainedShare: 1 } },
+  respond: {
+    caps: {
+      commandsPerMinute: 10_000,
+      totalCommandsPerMinute: 10_000,
+      maxContainedShare: 1,
+      minContainedAgents: 10_000,
+    },
+  },
   deliver: { webhooks: [{ id: 'edge', url: receiver.url, secretFile, allowAddresses: ['127.0.0.1/32'] }] },
 });
 const service = await ServiceProcess.start(setup);
