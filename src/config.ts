@@ -2,141 +2,17 @@ import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
-import { CONTENT_LEVELS } from './model/content-level.js';
+import { keySchema, quotaShape } from './model/key-settings.js';
 import { HOLD_TIMEOUTS } from './model/hold.js';
-import { SEVERITIES } from './model/incident.js';
-import { STREAMS } from './model/observation.js';
+import { mailSchema } from './model/mail-settings.js';
 import { respondSchema } from './model/response-policy.js';
+import { webhookSchema } from './model/webhook-settings.js';
 import { DEFAULT_ISSUER, SIGNING_ALGORITHMS } from './model/signed-message.js';
 
-/** What a key may do. `ingest` writes observations; `gateway` also asks, subscribes and acknowledges. */
-export const ROLES = ['ingest', 'gateway', 'viewer', 'analyst', 'responder', 'admin'] as const;
-export type Role = (typeof ROLES)[number];
-
-/** How much may come; what is not given is not limited. */
-const quotaShape = {
-  recordsPerSecond: z.number().positive().exactOptional(),
-  /** For each agent. */
-  agentRecordsPerSecond: z.number().positive().exactOptional(),
-  /** Seconds' worth that may come at once. */
-  burstSeconds: z.number().positive().max(3_600).default(10),
-};
-
-const keySchema = z
-  .strictObject({
-    id: z.string().min(1).max(64),
-    role: z.enum(ROLES),
-    tenant: z.string().min(1).max(64).default('default'),
-    streams: z.array(z.enum(STREAMS)).default([]),
-    /** Agent ids this key may speak for; `*` alone means any, a trailing `*` a prefix. */
-    agents: z.array(z.string().min(1).max(256)).default(['*']),
-    /** What is kept of its records' words; `redacted` when left out. */
-    content: z.enum(CONTENT_LEVELS).exactOptional(),
-    /** What the key may send, instead of `quotas`. */
-    quota: z.strictObject(quotaShape).exactOptional(),
-    /** Ed25519 keys that the emitter signs its batches with. */
-    signatures: z
-      .strictObject({
-        publicKeys: z
-          .array(z.strictObject({ id: z.string().regex(/^[\w.-]{1,64}$/), file: z.string().min(1) }))
-          .min(1)
-          .max(8),
-        /** Whether batches that are not signed are refused. */
-        required: z.boolean().default(true),
-      })
-      .exactOptional(),
-    /** Silence after which the emitter is named in an incident, ms. */
-    silentAfterMs: z.number().int().positive().exactOptional(),
-    secretEnv: z.string().min(1).exactOptional(),
-    secretFile: z.string().min(1).exactOptional(),
-    /** SHA-256 of the secret, hex: lets the file be shared without giving the key away. */
-    secretSha256: z
-      .string()
-      .regex(/^[0-9a-f]{64}$/)
-      .exactOptional(),
-  })
-  .refine((k) => [k.secretEnv, k.secretFile, k.secretSha256].filter((s) => s !== undefined).length === 1, {
-    message: 'give exactly one of secretEnv, secretFile, secretSha256',
-  });
+export type { MailConfig } from './model/mail-settings.js';
+export { ROLES, type Role } from './model/key-settings.js';
 
 const ms = (fallback: number) => z.number().int().positive().default(fallback);
-
-/** A bare address: a name beside it, or a second address, would be more than a header may hold. */
-const address = z
-  .string()
-  .max(254)
-  .regex(/^[^\s<>@",;:()\\]+@[^\s<>@",;:()\\]+$/, { message: 'use one plain address, for example ops@example.com' });
-
-const mailSchema = z
-  .strictObject({
-    host: z.string().min(1).max(253),
-    /** 465 where `secure`, 587 otherwise. */
-    port: z.number().int().min(1).max(65535).exactOptional(),
-    /** TLS from the first byte; without it the connection is upgraded where the server can. */
-    secure: z.boolean().default(false),
-    user: z.string().min(1).exactOptional(),
-    passwordEnv: z.string().min(1).exactOptional(),
-    passwordFile: z.string().min(1).exactOptional(),
-    from: address,
-    to: z.array(address).min(1).max(50),
-    /** Incidents below it are not mailed. */
-    minSeverity: z.enum(SEVERITIES).default('medium'),
-    /** One of them is kept for the summary of what was left out. */
-    maxPerHour: z.number().int().min(2).max(1_000).default(20),
-    /** Where people find the observer; messages then carry a link to the incident. */
-    baseUrl: z
-      .url({ protocol: /^https?$/ })
-      .refine((url) => !url.includes('@'), { message: 'leave user and password out; it is part of every message' })
-      .exactOptional(),
-  })
-  .refine(
-    (m) => [m.passwordEnv, m.passwordFile].filter((s) => s !== undefined).length === Number(m.user !== undefined),
-    {
-      message: 'give user together with exactly one of passwordEnv, passwordFile, or none of them',
-    },
-  );
-
-/** A gateway that commands are posted to. */
-const webhookSchema = z
-  .strictObject({
-    /** Part of stored names: a webhook that is renamed starts with the full state. */
-    id: z.string().regex(/^[a-z0-9-]{1,40}$/, { message: 'use lower-case letters, digits and hyphens' }),
-    /** Whom its confirmations count for, and whom messages are signed for; the id of the gateway's key where it has one. */
-    gatewayId: z.string().min(1).max(64).exactOptional(),
-    url: z.string().max(2_048).superRefine(checkWebhookUrl),
-    tenant: z.string().min(1).max(64).default('default'),
-    /** Agents whose commands it is sent; `*` alone means any, a trailing `*` a prefix. */
-    agents: z.array(z.string().min(1).max(256)).min(1).default(['*']),
-    /** `whsec_...`; several, separated by spaces or lines, while one takes the other's place. */
-    secretEnv: z.string().min(1).exactOptional(),
-    secretFile: z.string().min(1).exactOptional(),
-    /** Ed25519 private key in PEM: adds a signature that the gateway can check without a shared secret. */
-    keyFile: z.string().min(1).exactOptional(),
-    /** Certificates to trust for this gateway instead of the system's, PEM. */
-    caFile: z.string().min(1).exactOptional(),
-    /** Ranges that are not public and may be connected to all the same, also without TLS. */
-    allowAddresses: z
-      .array(z.union([z.cidrv4(), z.cidrv6()], { error: 'use a range such as 10.1.0.0/16 or fd00::/8' }))
-      .max(64)
-      .default([]),
-    timeoutMs: ms(10_000),
-    /** Without news for so long the full state is sent as a sign of life. */
-    refreshMs: ms(60_000),
-    /** What could not be delivered for so long gives way to the full state. */
-    staleMs: ms(60_000),
-  })
-  .refine((w) => [w.secretEnv, w.secretFile].filter((s) => s !== undefined).length === 1, {
-    message: 'give exactly one of secretEnv, secretFile',
-  });
-
-function checkWebhookUrl(url: string, context: z.RefinementCtx): void {
-  const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  if (parsed === undefined || !/^https?:$/.test(parsed.protocol)) {
-    context.addIssue('must be a URL such as "https://gateway.example.com/parallax"');
-  } else if (parsed.username !== '' || parsed.password !== '' || parsed.hash !== '') {
-    context.addIssue('must hold no user, password or fragment; the signature says who sends');
-  }
-}
 
 /** The URL is printed and shown at `/v1/status`, so it may carry no secret. */
 function checkStoreUrl(url: string, context: z.RefinementCtx): void {
@@ -331,7 +207,6 @@ const configSchema = z.strictObject({
 
 export type Config = z.infer<typeof configSchema>;
 export type KeyConfig = Config['keys'][number];
-export type MailConfig = z.infer<typeof mailSchema>;
 export type WebhookConfig = z.infer<typeof webhookSchema>;
 
 /** A configuration that cannot be used; the message names file, path and fix. */

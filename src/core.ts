@@ -1,6 +1,5 @@
 import { mkdirSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { isAbsolute, join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { TERM } from './baseline/evidence.js';
 import { MEASURES } from './baseline/measures.js';
 import { loadLearning, quarantineMs } from './baseline/learning.js';
@@ -8,10 +7,10 @@ import { loadPrior } from './baseline/prior.js';
 import { BaselineRegistry } from './baseline/registry.js';
 import type { BaselineSetup, Budgets } from './baseline/port.js';
 import type { Config } from './config.js';
-import { AgentView } from './correlate/agent-view.js';
-import { IncidentView } from './correlate/incident-view.js';
 import { BlastNotices } from './correlate/blast-notice.js';
 import { ACTIVITY_PREFIX, type ActiveAgent } from './correlate/class-activity.js';
+import { openDoors, type Doors } from './core-doors.js';
+import { MAX_INCIDENTS, openViews, type Views } from './core-views.js';
 import { AlarmLedger, type RealisedRate } from './correlate/alarm-ledger.js';
 import { Correlator } from './correlate/correlator.js';
 import type { CauseState } from './correlate/fleet-cause.js';
@@ -30,7 +29,7 @@ import { DEFAULT_CLASS, type DiscoveryQuery, type DiscoveryReport } from './gove
 import type { ReferenceLibrary } from './governance/reference-library.js';
 import { EventTimeJoin } from './join/event-time-join.js';
 import type { Clock } from './lib/clock.js';
-import { packageRoot } from './lib/package-root.js';
+import { contentPath } from './lib/package-root.js';
 import { decodeState } from './lib/state-table.js';
 import { EmbeddedEnvironment } from './log/embedded-environment.js';
 import { EmbeddedLog } from './log/embedded-log.js';
@@ -43,33 +42,16 @@ import type { Hold } from './model/hold.js';
 import type { Incident } from './model/incident.js';
 import type { LogRecord } from './model/log-record.js';
 import type { OutboxEntry } from './model/effect.js';
-import { LoggingIntake } from './normalize/intake.js';
-import { cloudEventNormalizer } from './normalize/cloud-events.js';
-import { workNormalizer } from './normalize/genai/work-normalizer.js';
-import { litellmNormalizer } from './normalize/litellm.js';
-import { MappingFolder } from './normalize/mapping/mapping-folder.js';
-import { nativeNormalizer } from './normalize/native.js';
-import { Door } from './normalize/door.js';
-import { OtlpIntake } from './normalize/otlp/otlp-intake.js';
 import { Scoring, type Scored, type ScoringParts } from './pipeline.js';
-import { Checker } from './respond/checker.js';
 import { classPolicies } from './respond/class-policy.js';
-import { CommandView } from './respond/command-view.js';
-import { FleetLiftView } from './respond/fleet-lift-view.js';
-import { HoldView } from './respond/hold-view.js';
 import { Holds } from './respond/holds.js';
 import { Responder } from './respond/responder.js';
 import { timelineEntry } from './correlate/timeline.js';
 
-/** Outbox entries read at the start for subscribers that come back after a restart. */
-const RECENT_ENTRIES = 5_000;
 /** Records scored at once; small, so that a check never waits behind a long slice. */
 const SLICE_RECORDS = 64;
 /** The join gives up the oldest session first and says so: a baseline that forgot it before could not learn it. */
 const SESSION_ROOM = 1.25;
-const MAX_INCIDENTS = 10_000;
-const MAX_COMMANDS = 20_000;
-const MAX_HOLDS = 10_000;
 /** Longest time between checkpoints under load: most of what changes in it changes again, and is written once. */
 const CHECKPOINT_MS = 30_000;
 /** Scored again in some seconds after a crash. */
@@ -105,18 +87,9 @@ export interface CoreOptions {
  * Intake, log and scoring put together on the embedded log. The service, the evaluation and the detectors' own cases
  * all run on this one, so that none of them sees a pipeline of its own.
  */
-export interface Core {
+export interface Core extends Doors, Omit<Views, 'apply'> {
   log: EmbeddedLog;
   store: EmbeddedScoringStore;
-  intake: LoggingIntake;
-  otlp: OtlpIntake;
-  /** What is known of emitters. */
-  door: Door;
-  /** Looks for emitters that fell silent, and puts what is wrong with emitters into the log. */
-  watchSources: () => Promise<void>;
-  /** Declarative mappings; they are watched when started. */
-  mappings: MappingFolder;
-  checker: Checker;
   scoring: Scoring;
   baselines: BaselineRegistry;
   /** What baselines are made with: so can others be that are to be like them. */
@@ -132,13 +105,6 @@ export interface Core {
   /** Keeps the set's text and asks for it in the log: it is at work from that record on. */
   activateDetectors: (set: DetectorSet, files: readonly DetectorFile[]) => Promise<void>;
   join: EventTimeJoin;
-  incidents: IncidentView;
-  agents: AgentView;
-  commands: CommandView;
-  /** Calls that wait for a person, or did. */
-  holds: HoldView;
-  /** Lifts that concern many agents: proposals, and what became of them. */
-  lifts: FleetLiftView;
   responder: Responder;
   peers: PeerComparison;
   blastNotices: BlastNotices;
@@ -160,7 +126,7 @@ export function openCore(options: CoreOptions): Core {
   const { config, clock, notice } = options;
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
   const seed = installSeed(config.dataDir);
-  const baselinesDir = fromPackage(config.detection.baselinesDir);
+  const baselinesDir = contentPath(config.detection.baselinesDir);
   const library = options.library ?? loadLibrary(baselinesDir);
   const prior = loadPrior(join(baselinesDir, 'prior.json'));
   const learning = loadLearning(join(baselinesDir, 'learning.yaml'));
@@ -208,7 +174,7 @@ export function openCore(options: CoreOptions): Core {
 
   const memory = new DetectorMemory();
   memory.restore((prefix) => store.entries(prefix));
-  const detectorsDir = fromPackage(config.detection.detectorsDir);
+  const detectorsDir = contentPath(config.detection.detectorsDir);
   const archive = new DetectorArchive(join(config.dataDir, 'detector-sets'), MEASURES);
   const folder = tryDetectors(detectorsDir, MEASURES);
   const active = archive.find(memory.activeHash);
@@ -268,59 +234,13 @@ export function openCore(options: CoreOptions): Core {
   const storedHolds = stored('hold/').map(({ value }) => value as Hold);
   holds.restore(storedHolds);
 
-  const agentView = new AgentView(config.detection.maxAgents);
-  const incidentView = new IncidentView(MAX_INCIDENTS);
-  incidentView.restore(incidents.sort((a, b) => a.updatedAt - b.updatedAt));
-  const commandView = new CommandView(MAX_COMMANDS);
-  const head = store.checkpointOutboxHead;
-  const recent = store.outbox(Math.max(0, head - RECENT_ENTRIES), RECENT_ENTRIES);
-  commandView.restore(
-    { commands: commands.sort((a, b) => a.issuedAt - b.issuedAt), restrictions },
-    head,
-    recent.filter(({ sequence }) => sequence <= head),
-  );
-  const liftView = new FleetLiftView();
-  liftView.restore(lifts.sort((a, b) => a.proposedAt - b.proposedAt));
-  const holdView = new HoldView(MAX_HOLDS);
-  holdView.restore(storedHolds.sort((a, b) => a.changedAt - b.changedAt));
-  // What went out after the checkpoint: scoring makes it again, but says it no more.
-  for (let entries = store.outbox(head, RECENT_ENTRIES); entries.length > 0;) {
-    incidentView.apply(entries);
-    commandView.apply(entries);
-    holdView.apply(entries);
-    liftView.apply(entries);
-    entries = store.outbox(entries.at(-1)?.sequence ?? store.outboxHead, RECENT_ENTRIES);
-  }
-
-  const door = new Door(
-    config.keys.filter(({ role }) => role === 'ingest' || role === 'gateway'),
-    clock,
-    config.quotas,
-  );
-  const mappings = new MappingFolder({ directory: fromPackage(config.sources.mappingsDir), notice });
-  const intake = new LoggingIntake({
-    log,
-    clock,
-    door,
-    normalizers: [nativeNormalizer, workNormalizer, cloudEventNormalizer, litellmNormalizer],
-    moreNormalizers: (format) => mappings.normalizer(format),
-    seed,
-    maxPendingBytes: config.http.maxPendingBytes,
+  const views = openViews({
+    store,
+    maxAgents: config.detection.maxAgents,
+    stored: { incidents, commands, restrictions, lifts, holds: storedHolds },
   });
-  const otlp = new OtlpIntake({
-    intake,
-    ...config.otlp,
-    sleep: (ms) => sleep(ms),
-    placed: (principal, by) => door.placed(principal, by),
-  });
-  const checker = new Checker({
-    mode: config.mode,
-    ...config.check,
-    submit: (request, principal) => {
-      const { observation, records } = intake.prepareAttempt(request, principal);
-      return { observation, logged: log.append(records) };
-    },
-  });
+  const doors = openDoors({ config, clock, notice, log, seed });
+  const { checker } = doors;
   const scoring = new Scoring({
     log,
     store,
@@ -344,15 +264,12 @@ export function openCore(options: CoreOptions): Core {
     sliceRecords: options.sliceRecords ?? SLICE_RECORDS,
     answer: (id, answer) => checker.answer(id, answer),
     committed: (entries) => {
-      incidentView.apply(entries);
-      commandView.apply(entries);
-      holdView.apply(entries);
-      liftView.apply(entries);
+      views.apply(entries);
       options.committed?.(entries);
     },
     drainMore: (puts, deletes) => memory.drain(puts, deletes),
     notice,
-    seen: (observation, riskNats) => agentView.note(observation, riskNats),
+    seen: (observation, riskNats) => views.agents.note(observation, riskNats),
     ...(options.scored === undefined ? {} : { scored: options.scored }),
     ...(options.windowScored === undefined ? {} : { windowScored: options.windowScored }),
     ...(options.sessionScored === undefined ? {} : { sessionScored: options.sessionScored }),
@@ -376,17 +293,7 @@ export function openCore(options: CoreOptions): Core {
   return {
     log,
     store,
-    intake,
-    otlp,
-    mappings,
-    door,
-    watchSources: async () => {
-      door.listen();
-      const troubles = door.troubles();
-      if (troubles.length === 0) return;
-      await log.append(troubles.map((value) => encodeRecord({ type: 'source-trouble', value })));
-    },
-    checker,
+    ...doors,
     scoring,
     baselines,
     setup: { seed, budgets, prior, learning },
@@ -398,8 +305,8 @@ export function openCore(options: CoreOptions): Core {
           library,
           baselines,
           grants: entitlements,
-          heard: agentView,
-          incidents: (tenant) => incidentView.list({ tenant, limit: MAX_INCIDENTS }),
+          heard: views.agents,
+          incidents: (tenant) => views.incidents.list({ tenant, limit: MAX_INCIDENTS }),
           clock,
         },
         query,
@@ -408,11 +315,7 @@ export function openCore(options: CoreOptions): Core {
     detectorsDir,
     activateDetectors,
     join: join_,
-    incidents: incidentView,
-    agents: agentView,
-    commands: commandView,
-    holds: holdView,
-    lifts: liftView,
+    ...views,
     responder,
     peers,
     blastNotices,
@@ -432,11 +335,6 @@ export function openCore(options: CoreOptions): Core {
       await environment.close();
     },
   };
-}
-
-/** Resolves relative names of shipped content against the package, unless the working directory has them. */
-function fromPackage(directory: string): string {
-  return isAbsolute(directory) ? directory : resolve(packageRoot(), directory);
 }
 
 /** Waits for scoring to reach the log's present end; gives up when scoring has failed, since it never will. */

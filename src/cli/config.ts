@@ -1,9 +1,9 @@
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { loadLearning } from '../baseline/learning.js';
 import { loadConfig } from '../config.js';
 import { loadLibrary } from '../governance/library-loader.js';
-import { packageRoot } from '../lib/package-root.js';
+import { contentPath } from '../lib/package-root.js';
 import { textOf, type CliCommand } from './command.js';
 
 export const config: CliCommand = {
@@ -14,7 +14,7 @@ export const config: CliCommand = {
   help: { config: 'YAML configuration', print: 'print the whole configuration as YAML (never a secret)' },
   run: async (context) => {
     const loaded = loadConfig(textOf(context, 'config') ?? context.env['PARALLAX_CONFIG'], context.env);
-    const baselinesDir = resolve(packageRoot(), loaded.detection.baselinesDir);
+    const baselinesDir = contentPath(loaded.detection.baselinesDir);
     const library = loadLibrary(baselinesDir);
     const learning = loadLearning(join(baselinesDir, 'learning.yaml'));
     context.console.out(

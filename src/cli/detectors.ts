@@ -3,7 +3,7 @@ import { MEASURES } from '../baseline/measures.js';
 import { loadConfig } from '../config.js';
 import { describeCaseResults, runDetectorCases, type CaseResult } from '../detect/cases.js';
 import { loadDetectors } from '../detect/loader.js';
-import { packageRoot } from '../lib/package-root.js';
+import { contentPath } from '../lib/package-root.js';
 import type { CaseLibrary } from '../model/profile.js';
 import { openCaseWorld } from '../trial.js';
 import { textOf, UsageError, type CliCommand } from './command.js';
@@ -20,7 +20,7 @@ export const detectors: CliCommand = {
     const config = loadConfig(textOf(context, 'config'), context.env);
     const given = textOf(context, 'dir');
     // Absolute from here on: the cases' own worlds resolve relative names against the package.
-    const directory = given === undefined ? resolve(packageRoot(), config.detection.detectorsDir) : resolve(given);
+    const directory = given === undefined ? contentPath(config.detection.detectorsDir) : resolve(given);
     const set = loadDetectors(directory, MEASURES);
     const progress = new ProgressLine(context.console);
     const results: CaseResult[] = [];

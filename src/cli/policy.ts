@@ -1,11 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { loadConfig, type Config } from '../config.js';
 import { loadLibrary } from '../governance/library-loader.js';
 import type { ReferenceLibrary } from '../governance/reference-library.js';
 import { explainIssue, issuePath } from '../lib/explain-issue.js';
-import { packageRoot } from '../lib/package-root.js';
+import { contentPath } from '../lib/package-root.js';
 import { inertText } from '../lib/text/inert-text.js';
 import { overlayResponse, type ResponsePolicy } from '../model/response-policy.js';
 import { explainResponse, type ExplainedRung } from '../respond/explain-response.js';
@@ -91,7 +90,7 @@ function print(context: CommandContext, about: ResponseCase, ladder: readonly Ex
 
 function readLocal(context: CommandContext): LocalPolicies {
   const config = loadConfig(textOf(context, 'config') ?? context.env['PARALLAX_CONFIG'], context.env);
-  return { config, library: loadLibrary(resolve(packageRoot(), config.detection.baselinesDir)) };
+  return { config, library: loadLibrary(contentPath(config.detection.baselinesDir)) };
 }
 
 function policyOfClass({ config, library }: LocalPolicies, name: string): ResponsePolicy {

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /**
@@ -15,6 +15,11 @@ export function packageRoot(): string {
     folder = parent;
   }
   return folder;
+}
+
+/** Absolute path of a folder of content: a relative one lies in this package. */
+export function contentPath(directory: string): string {
+  return resolve(packageRoot(), directory);
 }
 
 /** The version of this package. */
