@@ -188,13 +188,13 @@ describe('hostile content', () => {
   it('__proto__ and constructor keys change nothing', async () => {
     const refused = await stack.post(PATH, `{"__proto__":{"stream":"metric"},${JSON.stringify(prompt()).slice(1)}`);
     expect((await report(refused)).refused[0]?.field).toBe('__proto__');
-    const args = '{"__proto__":{"to":"eve@evil.example"},"constructor":{"prototype":{"polluted":1}}}';
+    const args = '{"__proto__":{"to":"DE89370400440532013000"},"constructor":{"prototype":{"polluted":1}}}';
     const call = `{"time":1,"agentId":"a","stream":"action","kind":"tool_call","tool":"t","decision":"allow","args":${args}}`;
     expect(await report(await stack.post(PATH, call))).toMatchObject({ accepted: 1 });
     expect(Object.hasOwn(Object.prototype, 'polluted')).toBe(false);
     expect(ofType('payload')[0]?.content).toBe(`{"args":${args}}`);
     const [observation] = ofType('observation');
-    expect(observation).toMatchObject({ targets: [{ field: 'to', kind: 'email' }, { field: 'polluted' }] });
+    expect(observation).toMatchObject({ targets: [{ field: 'to', kind: 'iban' }, { field: 'polluted' }] });
   });
 
   it('of duplicate keys the one that is checked is the one that is kept', async () => {
