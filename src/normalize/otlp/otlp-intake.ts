@@ -126,7 +126,8 @@ export class OtlpIntake {
   /** Moves what can be placed to `ready`. @returns the rest */
   #place(pending: readonly Pending[], ready: Placed[], isLast: boolean): Pending[] {
     return pending.filter((one) => {
-      const found = this.#join.find(one.place, isLast);
+      // What stands in no trace has nothing to wait for.
+      const found = this.#join.find(one.place, isLast || one.place.traceId === '');
       if (found === undefined) return true;
       this.#counters.placedBy[found.by] = (this.#counters.placedBy[found.by] ?? 0) + 1;
       ready.push({ pending: one, found });
