@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -263,8 +263,11 @@ describe('an MCP client behind the gateway', () => {
       ] as const;
       const answers = [];
       for (const [tool, args] of hijacked) answers.push(await callTool(client, tool, args));
-      expect(answers.map(({ isError }) => isError)).toEqual([true, true, true, true]);
-      const [first, second] = answers.map(({ text }) => text);
+      // What one new directory weighs lies near the threshold; what follows is beyond it. From the first refusal on none passes.
+      const stoppedAt = answers.findIndex(({ isError }) => isError);
+      expect([0, 1]).toContain(stoppedAt);
+      expect(answers.slice(stoppedAt).every(({ isError }) => isError)).toBe(true);
+      const [first, second] = answers.slice(stoppedAt).map(({ text }) => text);
       expect(first).toMatch(/^This call was not executed\.\nRefused by: .*\nReason: .+\nWhat to do: .+/);
       expect(second).toMatch(
         /Refused by: a containment in force, ordered by the Parallax observer or its operators\nReason: this session is revoked until \d{4}-\d\d-\d\d \d\d:\d\d UTC: .*\nWhat to do: do not repeat the call and do not look for another way.* tell the person/,
@@ -273,7 +276,8 @@ describe('an MCP client behind the gateway', () => {
       const incidents = await incidentsOf('coder-1');
       expect(incidents).toMatchObject([{ sessionId, status: expect.stringMatching(/open|contained/) }]);
       expect(first).toContain(`incident ${String(incidents[0]?.['id'])}`);
-      expect(treeOf(work)).toEqual(before);
+      // Nothing was written or moved, whether or not the directory is there.
+      expect(filesOf(treeOf(work))).toEqual(filesOf(before));
     });
     await eventually('the gateway has confirmed', async () => {
       const { commands } = (await service.get('/v1/commands')) as { commands: Command[] };
@@ -381,6 +385,11 @@ function treeOf(folder: string): Record<string, string> {
       return [path, file.isDirectory() ? '' : readFileSync(path, 'utf8')];
     }),
   );
+}
+
+/** The same without folders. */
+function filesOf(tree: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(tree).filter(([path]) => !statSync(path).isDirectory()));
 }
 
 /** The server with everything, over Streamable HTTP. */
