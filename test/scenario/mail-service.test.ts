@@ -24,6 +24,8 @@ describe('the whole service with mail', () => {
     const setup = prepareService(join(directory.path, 'mailing'), {
       join: { outOfOrderMs: DAY_MS / 4, idleMs: DAY_MS },
       detection: { falseAlarmBudget: 0.05 },
+      // A decision to tell of, whatever the incident weighs.
+      respond: { 'revoke-session': { severity: 'low' } },
       notify: {
         mail: {
           host: '127.0.0.1',
