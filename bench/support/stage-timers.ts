@@ -1,4 +1,5 @@
 import { performance, PerformanceObserver } from 'node:perf_hooks';
+import { PublishedVersions } from '../../src/baseline/published-versions.js';
 import { BaselineRegistry } from '../../src/baseline/registry.js';
 import { Thresholds } from '../../src/baseline/thresholds.js';
 import { Correlator } from '../../src/correlate/correlator.js';
@@ -53,7 +54,7 @@ export function installStageTimers(): void {
   time(Thresholds.prototype, 'calibrate', 'calibrate');
   time(BaselineRegistry.prototype, 'learnWindow', 'learn');
   time(BaselineRegistry.prototype, 'callRate', 'learn');
-  time(BaselineRegistry.prototype, 'publish', 'publish');
+  time(PublishedVersions.prototype, 'publish', 'publish');
   time(IndexedDetectorRunner.prototype, 'event', 'detectors');
   time(IndexedDetectorRunner.prototype, 'window', 'detectors');
   time(Correlator.prototype, 'observe', 'correlate');
