@@ -1,7 +1,7 @@
 // Makes a fresh clone runnable: installs the locked dependencies when they are missing or stale, and with --build
 // compiles when a source is newer than the last build. Plain JavaScript: it runs before TypeScript is there.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { join, dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -23,6 +23,8 @@ if (!installed) {
   // A lock file written on one platform may lack other platforms' optional packages: npm 11 then refuses `ci` on every
   // platform. `install` keeps to the locked versions and adds what this platform needs, without touching the files.
   if (!succeeds('npm', ['ci', ...quiet])) run('npm', ['install', '--no-save', ...quiet]);
+  // What the compiler remembers of the packages that were there before is not true any more.
+  rmSync(join(root, 'dist', '.tsbuildinfo'), { force: true });
   mkdirSync(dirname(stampFile), { recursive: true });
   writeFileSync(stampFile, wanted);
 }
