@@ -93,7 +93,8 @@ function troublesOf(source: SeenSource, now: number): string[] {
       out.push(`its ${stream} stream comes ${seconds(lagMs)} late; let it export more often, or set its clock`);
     }
   }
-  return out;
+  // A stream that comes in two formats has one clock.
+  return [...new Set(out)];
 }
 
 function seconds(ms: number): string {
