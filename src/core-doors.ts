@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from './config.js';
 import type { Clock } from './lib/clock.js';
 import { contentPath } from './lib/package-root.js';
-import type { EmbeddedLog } from './log/embedded-log.js';
+import type { Log } from './log/port.js';
 import { encodeRecord } from './log/record-codec.js';
 import { cloudEventNormalizer } from './normalize/cloud-events.js';
 import { Door } from './normalize/door.js';
@@ -37,7 +37,7 @@ export function openDoors({
   config: Config;
   clock: Clock;
   notice: (message: string, facts: Record<string, unknown>) => void;
-  log: EmbeddedLog;
+  log: Pick<Log, 'append'>;
   /** Per-install secret, 32 bit: keys every hash that is derived from content. */
   seed: number;
 }): Doors {

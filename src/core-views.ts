@@ -1,6 +1,6 @@
 import { AgentView } from './correlate/agent-view.js';
 import { IncidentView } from './correlate/incident-view.js';
-import type { EmbeddedScoringStore } from './log/embedded-scoring-store.js';
+import type { ScoringStore } from './log/port.js';
 import type { Command, Restriction } from './model/command.js';
 import type { OutboxEntry } from './model/effect.js';
 import type { FleetLift } from './model/fleet-lift.js';
@@ -26,21 +26,24 @@ export interface Views {
   apply: (entries: OutboxEntry[]) => void;
 }
 
+/** What scoring's checkpoint holds of what people are shown. */
+export interface StoredViews {
+  incidents: Incident[];
+  commands: Command[];
+  restrictions: Restriction[];
+  lifts: FleetLift[];
+  holds: Hold[];
+}
+
 /** Makes the views as they were at the end. @param stored what the last checkpoint holds */
 export function openViews({
   store,
   maxAgents,
   stored,
 }: {
-  store: EmbeddedScoringStore;
+  store: Pick<ScoringStore, 'outbox' | 'outboxHead' | 'checkpointOutboxHead'>;
   maxAgents: number;
-  stored: {
-    incidents: Incident[];
-    commands: Command[];
-    restrictions: Restriction[];
-    lifts: FleetLift[];
-    holds: Hold[];
-  };
+  stored: StoredViews;
 }): Views {
   const agents = new AgentView(maxAgents);
   const incidents = new IncidentView(MAX_INCIDENTS);

@@ -8,6 +8,8 @@ const SRC = join(repositoryRoot, 'src');
 const COMPOSERS = new Set([
   'pipeline.ts',
   'core.ts',
+  'core-shared.ts',
+  'core-scoring.ts',
   'core-doors.ts',
   'core-views.ts',
   'app.ts',
