@@ -14,7 +14,7 @@ export class SegmentCache {
   readonly #capacityBytes: number;
   readonly #loaded: Segment[] = [];
   /** Contiguous and ascending from `#begin` on. */
-  #newest: Segment[] = [];
+  #newest: (Segment | undefined)[] = [];
   #begin = 0;
   #bytes = 0;
   #evicted = 0;
@@ -40,8 +40,8 @@ export class SegmentCache {
     while (this.#bytes > this.#capacityBytes && this.#begin < this.#newest.length - 1) {
       const oldest = this.#newest[this.#begin];
       if (oldest === undefined) break;
-      // The slot must not keep the evicted segment's memory alive.
-      this.#newest[this.#begin++] = segment;
+      // The slot must keep no segment's memory alive: there are a thousand before the gap is dropped.
+      this.#newest[this.#begin++] = undefined;
       this.#bytes -= weight(oldest);
       this.#evicted++;
     }

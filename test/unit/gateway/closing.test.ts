@@ -2,28 +2,18 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { FakeObserver, sse } from '../../support/fake-observer.js';
 import { eventually } from '../../support/eventually.js';
+import { garbageCollector } from '../../support/heap.js';
 import { repositoryRoot } from '../../support/recorded.js';
 import { attempt, kitFor, revoked } from './kit.js';
-
-/** The garbage collector, as a function. */
-function collector(): () => void {
-  setFlagsFromString('--expose-gc');
-  const gc: unknown = runInNewContext('gc');
-  return () => {
-    if (typeof gc === 'function') gc();
-  };
-}
 
 const compiled = join(repositoryRoot, 'dist', 'src', 'gateway', 'client.js');
 
 describe('close', () => {
   it('ends a stream whose request the garbage collector has already taken', async () => {
-    const gc = collector();
+    const gc = garbageCollector();
     const observer = await new FakeObserver().start();
     const { kit } = kitFor(observer.url);
     await kit.subscribe();
@@ -38,7 +28,7 @@ describe('close', () => {
   });
 
   it('notices silence after the garbage collector ran', async () => {
-    const gc = collector();
+    const gc = garbageCollector();
     const observer = await new FakeObserver().start();
     const { kit } = kitFor(observer.url, { limits: { retryBaseMs: 5, retryMaxMs: 10, silenceMs: 200 } });
     await kit.subscribe();
