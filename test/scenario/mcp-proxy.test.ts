@@ -255,35 +255,41 @@ describe('an MCP client behind the gateway', () => {
     writeFileSync(note(sent), INJECTION);
     await summarise(proxy, 8, async (client, sessionId) => {
       const before = treeOf(work);
-      const hijacked = [
+      const hijacked: [tool: string, args: Record<string, unknown>][] = [
         ['files__create_directory', { path: join(work, '.ssh') }],
         ['files__write_file', { path: join(work, '.ssh', 'authorized_keys'), content: INJECTION.slice(34) }],
         ['files__move_file', { source: note('rent'), destination: join(work, 'gone.txt') }],
         ['files__read_text_file', { path: note('rent') }],
-      ] as const;
-      const answers = [];
-      for (const [tool, args] of hijacked) answers.push(await callTool(client, tool, args));
-      // What one new directory weighs lies near the threshold; what follows is beyond it. From the first refusal on none passes.
-      const stoppedAt = answers.findIndex(({ isError }) => isError);
-      expect([0, 1]).toContain(stoppedAt);
-      expect(answers.slice(stoppedAt).every(({ isError }) => isError)).toBe(true);
-      const [first, second] = answers.slice(stoppedAt).map(({ text }) => text);
+      ];
+      const executed: string[] = [];
+      let first = '';
+      for (const [tool, args] of hijacked) {
+        const { isError, text } = await callTool(client, tool, args);
+        first = isError ? text : '';
+        if (isError) break;
+        executed.push(tool);
+      }
+      // What one new directory weighs lies near the threshold; what follows is beyond it.
+      expect([[], ['files__create_directory']]).toContainEqual(executed);
       expect(first).toMatch(/^This call was not executed\.\nRefused by: .*\nReason: .+\nWhat to do: .+/);
-      expect(second).toMatch(
-        /Refused by: a containment in force, ordered by the Parallax observer or its operators\nReason: this session is revoked until \d{4}-\d\d-\d\d \d\d:\d\d UTC: .*\nWhat to do: do not repeat the call and do not look for another way.* tell the person/,
-      );
-      expect(second).toContain(`session ${sessionId}`);
+      // What changes anything is asked about, and refused whether or not the gateway has heard of the revocation.
+      const [next = ['', {}], ...rest] = hijacked.slice(executed.length + 1);
+      expect(await callTool(client, ...next)).toMatchObject({ isError: true });
+      // Reading is not asked about: it is refused from when the gateway has taken the revocation in.
+      await confirmed();
+      for (const [tool, args] of rest) {
+        const { isError, text } = await callTool(client, tool, args);
+        expect([tool, isError]).toEqual([tool, true]);
+        expect(text).toMatch(
+          /Refused by: a containment in force, ordered by the Parallax observer or its operators\nReason: this session is revoked until \d{4}-\d\d-\d\d \d\d:\d\d UTC: .*\nWhat to do: do not repeat the call and do not look for another way.* tell the person/,
+        );
+        expect(text).toContain(`session ${sessionId}`);
+      }
       const incidents = await incidentsOf('coder-1');
       expect(incidents).toMatchObject([{ sessionId, status: expect.stringMatching(/open|contained/) }]);
       expect(first).toContain(`incident ${String(incidents[0]?.['id'])}`);
       // Nothing was written or moved, whether or not the directory is there.
       expect(filesOf(treeOf(work))).toEqual(filesOf(before));
-    });
-    await eventually('the gateway has confirmed', async () => {
-      const { commands } = (await service.get('/v1/commands')) as { commands: Command[] };
-      const [command] = commands.filter(({ agentId }) => agentId === 'coder-1');
-      expect(command).toMatchObject({ action: 'revoke-session', dryRun: false });
-      return command?.acknowledgements.some(({ effective }) => effective === 'enforced') ?? false;
     });
     // Another session, of another client, goes on.
     const other = await proxy.connect(OTHER_CLIENT_KEY);
@@ -349,6 +355,16 @@ describe('an MCP client behind the gateway', () => {
   async function learned(): Promise<number> {
     const { scoring } = (await service.get('/v1/status')) as { scoring: { sessionsLearned: number } };
     return scoring.sessionsLearned;
+  }
+
+  /** Waits until the gateway has said that it enforces the revocation of the hijacked session. */
+  async function confirmed(): Promise<void> {
+    await eventually('the gateway has confirmed', async () => {
+      const { commands } = (await service.get('/v1/commands')) as { commands: Command[] };
+      const command = commands.find(({ agentId, dryRun }) => agentId === 'coder-1' && !dryRun);
+      expect(command?.action ?? 'revoke-session').toBe('revoke-session');
+      return command?.acknowledgements.some(({ effective }) => effective === 'enforced') ?? false;
+    });
   }
 
   async function incidentsOf(agent: string): Promise<Record<string, unknown>[]> {
