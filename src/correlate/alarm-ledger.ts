@@ -82,6 +82,20 @@ export class AlarmLedger {
   }
 }
 
+/** Puts the rates of several partitions together, class by class. */
+export function sumRates(rates: readonly RealisedRate[]): RealisedRate[] {
+  const tallies = new Map<string, { budget: number; tally: Tally }>();
+  for (const { agentClass, budget, sessions, falseAlarms, truePositives, unjudged } of rates) {
+    const { tally } = tallies.get(agentClass) ?? { tally: { sessions: 0, opened: 0, harmless: 0, harmful: 0 } };
+    tally.sessions += sessions;
+    tally.harmless += falseAlarms;
+    tally.harmful += truePositives;
+    tally.opened += falseAlarms + truePositives + unjudged;
+    tallies.set(agentClass, { budget, tally });
+  }
+  return [...tallies].map(([name, { budget, tally }]) => rateOf(name, budget, tally));
+}
+
 function rateOf(agentClass: string, budget: number, { sessions, opened, harmless, harmful }: Tally): RealisedRate {
   // A session that alarmed and still runs is not among those that ended.
   const trials = Math.max(sessions, harmless);

@@ -2,7 +2,7 @@ import { STATE_FORMAT, packBytes } from '../baseline/packed-state.js';
 import { fetchState } from '../baseline/restorer.js';
 import { StateSeal } from '../baseline/state-seal.js';
 import type { Config } from '../config.js';
-import type { Core } from '../core.js';
+import type { HostedPartition, Observer } from '../observer.js';
 import type { Clock } from '../lib/clock.js';
 import type {
   ArchivedVersion,
@@ -28,7 +28,9 @@ const MAX_LISTED = 64;
 const MAX_INCIDENTS = 10_000;
 
 export interface BaselineDeskOptions {
-  core: Core;
+  /** Whose baselines it is about. */
+  hosted: Pick<HostedPartition, 'partition' | 'log' | 'store' | 'scoring' | 'baselines' | 'join' | 'setup'>;
+  observer: Pick<Observer, 'incidents' | 'library' | 'record'>;
   config: Pick<Config, 'join' | 'clickhouse'>;
   /** Undefined while ClickHouse is not open. */
   store: () => Store | undefined;
@@ -46,7 +48,7 @@ export class BaselineDesk {
 
   constructor(options: BaselineDeskOptions) {
     this.#options = options;
-    const { core, config, store, clock } = options;
+    const { hosted, observer, config, store, clock } = options;
     const { maxBytes } = { maxBytes: config.clickhouse.baselineBytes };
     this.#archiver = new StateArchiver({
       source: this.#source(),
@@ -54,18 +56,18 @@ export class BaselineDesk {
         const writer = store()?.writer;
         return writer && { inserter: writer, makeRoom: () => makeArchiveRoom(writer, maxBytes) };
       },
-      cursors: core.store,
-      isIdle: () => core.log.head - core.scoring.effectsPosition < IDLE_BACKLOG,
+      cursors: hosted.store,
+      isIdle: () => hosted.log.head - hosted.scoring.effectsPosition < IDLE_BACKLOG,
       clock,
     });
     this.#rebuilds = new Rebuilds({
       queries: () => store()?.queries,
-      setup: core.setup,
-      join: { ...config.join, seed: core.setup.seed },
-      watermark: (tenant) => core.join.watermark(tenant),
-      incidents: (tenant) => core.incidents.list({ tenant, limit: MAX_INCIDENTS }),
-      classOf: (agentId) => core.library.classOf(agentId),
-      activate: async (value) => void (await core.record({ type: 'activation', value })),
+      setup: hosted.setup,
+      join: { ...config.join, seed: hosted.setup.seed },
+      watermark: (tenant) => hosted.join.watermark(tenant),
+      incidents: (tenant) => observer.incidents.list({ tenant, limit: MAX_INCIDENTS }),
+      classOf: (agentId) => observer.library.classOf(agentId),
+      activate: (value) => observer.record({ type: 'activation', value }),
       clock,
     });
   }
@@ -94,7 +96,7 @@ export class BaselineDesk {
   }
 
   kept(tenant: string, agentId: string): KeptVersion[] {
-    return this.#options.core.baselines.published.kept(tenant, agentId);
+    return this.#options.hosted.baselines.published.kept(tenant, agentId);
   }
 
   /** Versions that lie whole in ClickHouse, latest first; undefined while it does not answer. */
@@ -109,9 +111,9 @@ export class BaselineDesk {
     if (!found.ok) return found;
     const { tenant, agentId, version } = wanted;
     const { ok: _, ...carried } = found;
-    const { core, clock } = this.#options;
+    const { observer, clock } = this.#options;
     const about = { time: clock.now(), tenant, agentId, by, reason };
-    await core.record({
+    await observer.record({
       type: 'activation',
       value: { ...about, what: 'restore', value: String(version), ...carried },
     });
@@ -139,12 +141,12 @@ export class BaselineDesk {
   }
 
   #sealOf(): Promise<StateSeal> {
-    this.#seal ??= StateSeal.of(this.#options.core.setup.seed);
+    this.#seal ??= StateSeal.of(this.#options.hosted.setup.seed);
     return this.#seal;
   }
 
   #source(): StateSource {
-    const { published } = this.#options.core.baselines;
+    const { published } = this.#options.hosted.baselines;
     return {
       get next() {
         return published.nextSerial;

@@ -1,19 +1,15 @@
 import { setTimeout as timer } from 'node:timers/promises';
 import type { Clock } from '../lib/clock.js';
 import { MigrationError } from './migrate.js';
-import type { StoreStatus } from './port.js';
 import type { Store } from './store.js';
+import { atMost, STOP_MS, Storing } from './storing.js';
 import type { StoringReader } from './storing-reader.js';
 
 const RETRY_MIN_MS = 500;
 const RETRY_MAX_MS = 30_000;
-/** What hangs in a database that does not answer is left behind after this; it follows at the next start, ms. */
-const STOP_MS = 3_000;
 
 export interface StoreLinkOptions {
   open: () => Promise<Store>;
-  /** The reader that will carry the log into an opened store. */
-  read: (store: Store) => StoringReader;
   clock: Clock;
   onNotice: (level: 'info' | 'warn', message: string) => void;
 }
@@ -36,7 +32,8 @@ export class StoreLink {
   readonly #options: StoreLinkOptions;
   readonly #stopping = new AbortController();
   readonly #opening: OpeningStatus;
-  #opened: { store: Store; reader: StoringReader } | undefined;
+  readonly #storing = new Set<Storing>();
+  #store: Store | undefined;
   #running: Promise<void> = Promise.resolve();
 
   constructor(options: StoreLinkOptions) {
@@ -50,43 +47,43 @@ export class StoreLink {
 
   /** Undefined until the store is open. */
   get store(): Store | undefined {
-    return this.#opened?.store;
+    return this.#store;
   }
 
-  status(): StoreStatus | OpeningStatus {
-    return this.#opened?.reader.status() ?? { ...this.#opening };
+  get opening(): OpeningStatus {
+    return this.#opening;
   }
 
-  /** Places up to which the log and the outbox are stored; 0 while there is no store. */
-  stored(): { log: number; outbox: number } {
-    const status = this.#opened?.reader.status();
-    return { log: status?.logPosition ?? 0, outbox: status?.outboxSequence ?? 0 };
+  /**
+   * Has a partition's log carried into the store from when it is open.
+   *
+   * @param read makes the reader for an opened store
+   */
+  attach(read: (store: Store) => StoringReader): Storing {
+    const storing = new Storing(read, this.#opening, () => this.#storing.delete(storing));
+    this.#storing.add(storing);
+    if (this.#store !== undefined) storing.begin(this.#store);
+    return storing;
   }
 
-  /** Waits until what is committed is stored. @returns false where that did not happen in time, or there is no store */
-  async drain(target: { log: number; outbox: number }, timeoutMs: number): Promise<boolean> {
-    return (await this.#opened?.reader.drain(target, timeoutMs)) ?? false;
-  }
-
+  /** Gives the store up. What was attached stops first. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     await atMost(STOP_MS, this.#running);
-    if (this.#opened === undefined) return;
-    await atMost(STOP_MS, this.#opened.reader.stop());
-    await this.#opened.store.close();
+    await Promise.all([...this.#storing].map((storing) => storing.stop()));
+    await this.#store?.close();
   }
 
   async #run(): Promise<void> {
-    const { open, read, onNotice } = this.#options;
+    const { open, onNotice } = this.#options;
     const { signal } = this.#stopping;
     for (let waitMs = RETRY_MIN_MS; !signal.aborted; waitMs = Math.min(2 * waitMs, RETRY_MAX_MS)) {
       this.#opening.attempts++;
       try {
         const store = await open();
         if (signal.aborted) return await store.close();
-        const reader = read(store);
-        reader.start();
-        this.#opened = { store, reader };
+        this.#store = store;
+        for (const storing of this.#storing) storing.begin(store);
         return;
       } catch (error) {
         this.#opening.lastError = error instanceof Error ? error.message : String(error);
@@ -100,11 +97,4 @@ export class StoreLink {
       await timer(waitMs, undefined, { signal }).catch(() => {});
     }
   }
-}
-
-/** Waits for the work, but no longer than `ms`. */
-async function atMost(ms: number, work: Promise<void>): Promise<void> {
-  const waiting = new AbortController();
-  await Promise.race([work, timer(ms, undefined, { signal: waiting.signal }).catch(() => {})]);
-  waiting.abort();
 }

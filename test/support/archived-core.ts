@@ -33,7 +33,8 @@ export class ArchivedCore {
     this.#seed = seed;
     const { core, clock } = this.fed;
     this.desk = new BaselineDesk({
-      core,
+      hosted: { ...core, partition: 0 },
+      observer: { ...core, record: async (...records) => void (await core.record(...records)) },
       config: loadConfig(undefined, {}),
       store: () => store,
       clock,

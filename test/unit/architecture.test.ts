@@ -13,6 +13,10 @@ const COMPOSERS = new Set([
   'core-doors.ts',
   'core-views.ts',
   'app.ts',
+  'app-views.ts',
+  'observer.ts',
+  'partition-upkeep.ts',
+  'telling.ts',
   'trial.ts',
   'main.ts',
 ]);

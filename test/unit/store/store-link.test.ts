@@ -7,13 +7,13 @@ function link(open: StoreLinkOptions['open']) {
   const notices: string[] = [];
   const subject = new StoreLink({
     open,
-    read: () => {
-      throw new Error('no reader in this test');
-    },
     clock: new ManualClock(5),
     onNotice: (level, message) => notices.push(`${level}: ${message}`),
   });
-  return { subject, notices };
+  const storing = subject.attach(() => {
+    throw new Error('no reader in this test');
+  });
+  return { subject, storing, notices };
 }
 
 describe('StoreLink', () => {
@@ -23,7 +23,7 @@ describe('StoreLink', () => {
     const first = new Promise<void>((resolve) => {
       tried = resolve;
     });
-    const { subject, notices } = link(() => {
+    const { subject, storing, notices } = link(() => {
       attempts++;
       tried();
       return Promise.reject(new Error('connection refused'));
@@ -31,14 +31,14 @@ describe('StoreLink', () => {
     subject.start();
     await first;
     await new Promise((resolve) => setImmediate(resolve));
-    expect(subject.status()).toMatchObject({
+    expect(storing.status()).toMatchObject({
       state: 'opening',
       since: 5,
       attempts: 1,
       lastError: 'connection refused',
     });
-    expect(subject.stored()).toEqual({ log: 0, outbox: 0 });
-    expect(await subject.drain({ log: 9, outbox: 9 }, 10)).toBe(false);
+    expect(storing.stored()).toEqual({ log: 0, outbox: 0 });
+    expect(await storing.drain({ log: 9, outbox: 9 }, 10)).toBe(false);
     await subject.stop();
     expect(attempts).toBe(1);
     expect(notices).toHaveLength(1);
@@ -46,19 +46,19 @@ describe('StoreLink', () => {
   });
 
   it('leaves a schema alone that it must not touch, says so, and ends nothing else', async () => {
-    const { subject, notices } = link(() => Promise.reject(new MigrationError('newer than this program')));
+    const { subject, storing, notices } = link(() => Promise.reject(new MigrationError('newer than this program')));
     subject.start();
     await subject.stop();
     expect(notices).toEqual([
       'warn: ClickHouse cannot be used, observing goes on without storing: newer than this program',
     ]);
-    expect(subject.status()).toMatchObject({ state: 'failed', lastError: 'newer than this program' });
+    expect(storing.status()).toMatchObject({ state: 'failed', lastError: 'newer than this program' });
   });
 
   it('stops within seconds while the database hangs', async () => {
-    const { subject } = link(() => new Promise(() => {}));
+    const { subject, storing } = link(() => new Promise(() => {}));
     subject.start();
     await subject.stop();
-    expect(subject.status()).toMatchObject({ state: 'opening', attempts: 1 });
+    expect(storing.status()).toMatchObject({ state: 'opening', attempts: 1 });
   });
 });
