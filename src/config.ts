@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
+import { clickhouseSchema } from './model/clickhouse-settings.js';
 import { keySchema, quotaShape } from './model/key-settings.js';
 import { HOLD_TIMEOUTS } from './model/hold.js';
 import { mailSchema } from './model/mail-settings.js';
@@ -13,17 +14,6 @@ export type { MailConfig } from './model/mail-settings.js';
 export { ROLES, type Role } from './model/key-settings.js';
 
 const ms = (fallback: number) => z.number().int().positive().default(fallback);
-
-/** The URL is printed and shown at `/v1/status`, so it may carry no secret. */
-function checkStoreUrl(url: string, context: z.RefinementCtx): void {
-  if (url === 'embedded') return;
-  const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  if (parsed === undefined || !/^https?:$/.test(parsed.protocol)) {
-    context.addIssue('must be "embedded", or the URL of a server such as "http://clickhouse:8123"');
-  } else if (parsed.username !== '' || parsed.password !== '' || parsed.search !== '') {
-    context.addIssue('must hold no user, password or parameters; use clickhouse.username and clickhouse.passwordEnv');
-  }
-}
 
 const configSchema = z.strictObject({
   dataDir: z.string().min(1).default('parallax-data'),
@@ -92,27 +82,7 @@ const configSchema = z.strictObject({
       maxWaiting: z.number().int().positive().default(1_000),
     })
     .prefault({}),
-  clickhouse: z
-    .strictObject({
-      /** `embedded`, or the URL of a server. */
-      url: z.string().default('embedded').superRefine(checkStoreUrl),
-      username: z.string().default('default'),
-      passwordEnv: z.string().exactOptional(),
-      database: z
-        .string()
-        .regex(/^[A-Za-z_][A-Za-z0-9_]{0,62}$/)
-        .default('parallax'),
-      observationDays: z.number().int().positive().default(90),
-      payloadDays: z.number().int().positive().default(7),
-      /** Whole states of baselines: how long, and how much of them on disk. */
-      baselineDays: z.number().int().positive().default(365),
-      baselineBytes: z
-        .number()
-        .int()
-        .positive()
-        .default(8 * 1024 ** 3),
-    })
-    .prefault({}),
+  clickhouse: clickhouseSchema.prefault({}),
   log: z
     .strictObject({
       mapBytes: z

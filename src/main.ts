@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { UsageError, type CliCommand, type Console } from './cli/command.js';
 import { baselines } from './cli/baselines.js';
+import { clickhouse } from './cli/clickhouse.js';
 import { config } from './cli/config.js';
 import { contain } from './cli/contain.js';
 import { approvals } from './cli/approvals.js';
@@ -50,6 +51,7 @@ const COMMANDS: readonly CliCommand[] = [
   policy,
   keys,
   notify,
+  clickhouse,
   config,
 ];
 

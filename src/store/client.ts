@@ -6,6 +6,8 @@ import {
   type ClickHouseSettings,
 } from '@clickhouse/client';
 import { Readable } from 'node:stream';
+import type { ClickHouseCluster, TlsFiles } from '../model/clickhouse-settings.js';
+import { tlsAgent, tlsHint } from './tls.js';
 
 /** Where ClickHouse is. Embedded or a server: only these values differ. */
 export interface StoreConnection {
@@ -13,6 +15,10 @@ export interface StoreConnection {
   username: string;
   password: string;
   database: string;
+  tls?: TlsFiles | undefined;
+  cluster?: ClickHouseCluster | undefined;
+  /** A server of the user's own, whose defaults are not known; the embedded engine is started with ours. */
+  isServer?: boolean;
 }
 
 export type ParameterValue = string | number | boolean | readonly string[] | readonly number[];
@@ -55,6 +61,9 @@ const ROW_CODES = new Set([
 const INSERT_SETTINGS: ClickHouseSettings = {
   async_insert: 0,
   insert_deduplicate: 1,
+  deduplicate_blocks_in_dependent_materialized_views: 1,
+  // Into a Distributed table: done when the shards have it, each under the same token.
+  insert_distributed_sync: 1,
   max_insert_threads: '1',
   max_partitions_per_insert_block: '0',
   date_time_input_format: 'basic',
@@ -69,16 +78,48 @@ const INSERT_SETTINGS: ClickHouseSettings = {
   input_format_json_throw_on_bad_escape_sequence: 0,
 };
 
+/** What answers mean, and that an answer is never a part of one without saying so. */
+const SELECT_SETTINGS: ClickHouseSettings = {
+  output_format_json_quote_64bit_integers: 1,
+  output_format_json_quote_denormals: 1,
+  session_timezone: 'UTC',
+  // Replicas are asked as they are: a read that waited for a quorum would fail wherever one is away.
+  select_sequential_consistency: '0',
+  skip_unavailable_shards: 0,
+};
+
+/** Statements that change tables end when the change is made, on all servers. */
+const COMMAND_SETTINGS: ClickHouseSettings = { mutations_sync: '2', alter_sync: '2' };
+const CLUSTER_COMMAND_SETTINGS: ClickHouseSettings = {
+  ...COMMAND_SETTINGS,
+  distributed_ddl_task_timeout: '100',
+  distributed_ddl_output_mode: 'throw',
+};
+
 const REQUEST_TIMEOUT_MS = 120_000;
 
 /** The only door to ClickHouse. */
 export class StoreClient {
   readonly database: string;
+  /** Undefined for a single server. */
+  readonly cluster: ClickHouseCluster | undefined;
   readonly #client: ClickHouseClient;
+  readonly #selects: ClickHouseSettings;
+  readonly #inserts: ClickHouseSettings;
+  readonly #commands: ClickHouseSettings;
 
+  /** @throws TlsFileError naming setting and file */
   constructor(connection: StoreConnection, options: { requestTimeoutMs?: number; maxConnections?: number } = {}) {
+    const { cluster, tls } = connection;
+    const maxConnections = options.maxConnections ?? 4;
     this.database = connection.database;
+    this.cluster = cluster;
+    this.#selects = connection.isServer === true ? SELECT_SETTINGS : {};
+    this.#inserts = { ...INSERT_SETTINGS, ...quorumOf(cluster) };
+    this.#commands = cluster === undefined ? COMMAND_SETTINGS : CLUSTER_COMMAND_SETTINGS;
     this.#client = createClient({
+      ...(tls === undefined ? {} : { http_agent: tlsAgent(tls, maxConnections) }),
+      ...(tls?.certFile === undefined || connection.password !== '' ? {} : certificateLogin(connection.username)),
       url: connection.url,
       username: connection.username,
       password: connection.password,
@@ -87,7 +128,7 @@ export class StoreClient {
       // Errors come back to the caller, who reports them once; the client's own log would print them again.
       log: { level: ClickHouseLogLevel.OFF },
       request_timeout: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
-      max_open_connections: options.maxConnections ?? 4,
+      max_open_connections: maxConnections,
       // A socket must be given up before the server does it, else the next request is reset: servers of all versions
       // in use keep idle sockets for at least 3 s.
       keep_alive: { enabled: true, idle_socket_ttl: 2_000, eagerly_destroy_stale_sockets: true },
@@ -100,7 +141,7 @@ export class StoreClient {
       const { stream } = await this.#client.exec({
         query: `INSERT INTO ${identifier(request.table)} FORMAT JSONEachRow`,
         values: Readable.from([request.body], { objectMode: false }),
-        clickhouse_settings: { ...INSERT_SETTINGS, insert_deduplication_token: request.token },
+        clickhouse_settings: { ...this.#inserts, insert_deduplication_token: request.token },
       });
       // The socket returns to the pool only when the answer is read to its end.
       for await (const _ of stream);
@@ -110,7 +151,12 @@ export class StoreClient {
   /** Rows of a SELECT; values only through `{name:Type}` placeholders. 64-bit integers arrive as texts. @throws StoreError */
   async select<Row>(sql: string, params: Record<string, ParameterValue> = {}): Promise<Row[]> {
     return translated(async () => {
-      const result = await this.#client.query({ query: sql, query_params: params, format: 'JSONEachRow' });
+      const result = await this.#client.query({
+        query: sql,
+        query_params: params,
+        format: 'JSONEachRow',
+        clickhouse_settings: this.#selects,
+      });
       return result.json<Row>();
     });
   }
@@ -118,7 +164,7 @@ export class StoreClient {
   /** A statement without rows. @throws StoreError */
   async command(sql: string, params: Record<string, ParameterValue> = {}): Promise<void> {
     await translated(async () => {
-      await this.#client.command({ query: sql, query_params: params });
+      await this.#client.command({ query: sql, query_params: params, clickhouse_settings: this.#commands });
     });
   }
 
@@ -135,6 +181,19 @@ export class StoreClient {
   async close(): Promise<void> {
     await this.#client.close();
   }
+}
+
+/** Of a user that is known by its certificate instead of a password. */
+function certificateLogin(username: string) {
+  return {
+    set_basic_auth_header: false,
+    http_headers: { 'X-ClickHouse-User': username, 'X-ClickHouse-SSL-Certificate-Auth': 'on' },
+  };
+}
+
+function quorumOf(cluster: ClickHouseCluster | undefined): ClickHouseSettings {
+  if (cluster?.replicated !== true) return {};
+  return { insert_quorum: String(cluster.insertQuorum), insert_quorum_parallel: 1 };
 }
 
 async function translated<T>(work: () => Promise<T>): Promise<T> {
@@ -156,7 +215,7 @@ function storeError(error: unknown): StoreError {
       code,
     );
   }
-  return new StoreError(`ClickHouse cannot be reached: ${text || 'no answer'}`, 'transient', 0);
+  return new StoreError(`ClickHouse cannot be reached: ${text || 'no answer'}${tlsHint(error)}`, 'transient', 0);
 }
 
 const IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_]*$/;

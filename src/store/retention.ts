@@ -1,4 +1,5 @@
-import { identifier, type StoreClient } from './client.js';
+import type { StoreClient } from './client.js';
+import { localName, storageOf } from './cluster.js';
 
 /** How long rows are kept, days. */
 export interface Retention {
@@ -32,11 +33,11 @@ export async function applyRetention(client: StoreClient, retention: Retention):
     const ttl = `${expression} + toIntervalDay(${days})`;
     const [row] = await client.select<{ engineFull: string }>(
       'SELECT engine_full AS engineFull FROM system.tables WHERE database = currentDatabase() AND name = {table:String}',
-      { table },
+      { table: client.cluster === undefined ? table : localName(table) },
     );
     if (row?.engineFull.includes(`TTL ${ttl} `) === true) continue;
     await client.command(
-      `ALTER TABLE ${identifier(table)} MODIFY TTL ${ttl} SETTINGS materialize_ttl_after_modify = 0`,
+      `ALTER TABLE ${storageOf(table, client)} MODIFY TTL ${ttl} SETTINGS materialize_ttl_after_modify = 0`,
     );
   }
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Clock } from '../lib/clock.js';
+import type { ClickHouseCluster, TlsFiles } from '../model/clickhouse-settings.js';
 import { StoreClient, type StoreConnection } from './client.js';
 import { EmbeddedClickHouse, type EmbeddedState } from './embedded/supervisor.js';
 import type { EmbeddedLimits } from './embedded/limits.js';
@@ -15,6 +16,8 @@ export interface StoreOptions extends Retention {
   /** For a server only; the embedded engine makes its own. */
   username: string;
   password: string;
+  tls?: TlsFiles;
+  cluster?: ClickHouseCluster;
   /** The embedded engine keeps its data in `<dataDir>/clickhouse`. */
   dataDir: string;
   limits?: Partial<EmbeddedLimits>;
@@ -52,9 +55,10 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       : undefined;
   const url = embedded?.url ?? options.url;
   const user = { username: options.username, password: options.password };
-  const { database } = options;
-  const writerConnection: StoreConnection = { url, database, ...(embedded?.writer ?? user) };
-  const readerConnection: StoreConnection = { url, database, ...(embedded?.reader ?? user) };
+  const { database, tls, cluster } = options;
+  const place = { url, database, tls, cluster, isServer: embedded === undefined };
+  const writerConnection: StoreConnection = { ...place, ...(embedded?.writer ?? user) };
+  const readerConnection: StoreConnection = { ...place, ...(embedded?.reader ?? user) };
   const writer = new StoreClient(writerConnection);
   const reader = new StoreClient(readerConnection);
   const close = async (): Promise<void> => {

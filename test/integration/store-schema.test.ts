@@ -56,6 +56,11 @@ describe('migrations', () => {
     expect(await migrate(connection)).toEqual([]);
   });
 
+  it('need no right to make tables where the schema is there', async () => {
+    expect(await migrate({ ...connection, ...embedded.reader })).toEqual([]);
+    await expect(migrate({ ...connection, ...embedded.reader, database: 'unknown' })).rejects.toThrow('not allowed');
+  });
+
   it('can be repeated after a crash between the last statement and the record of it', async () => {
     const database = 'crashed';
     await migrate({ ...connection, database });

@@ -9,6 +9,7 @@ export interface ChildOrder {
   writer: { username: string; password: string };
   reader: { username: string; password: string };
   limits: EmbeddedLimits;
+  engineArguments: readonly string[];
 }
 
 /** What the child reports, as one line on standard output. */

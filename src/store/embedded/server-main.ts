@@ -23,7 +23,7 @@ async function serve(order: ChildOrder): Promise<() => Promise<void>> {
 
   const { limits } = order;
   const common = { dataDir: engineDir, maxQueued: limits.maxQueued, clock: systemClock };
-  const writerLane = new Lane({ ...common, engineArguments: writerArguments(limits) });
+  const writerLane = new Lane({ ...common, engineArguments: [...order.engineArguments, ...writerArguments(limits)] });
   const run = (sql: string): Promise<string> =>
     writerLane
       .submit({ database: '', sql, params: new Map(), settings: new Map(), format: 'TSVRaw', abandoned: () => false })

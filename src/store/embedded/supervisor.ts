@@ -15,6 +15,8 @@ export interface EmbeddedOptions {
   dataDir: string;
   database: string;
   limits?: Partial<EmbeddedLimits>;
+  /** Of the engine itself, in its command line form: `--backups.allowed_path=/backups/`. */
+  engineArguments?: readonly string[];
   clock?: Clock;
   /** Told of starts, ends and what the engine prints. Lines are bounded. */
   onNotice?: (level: 'info' | 'warn', message: string) => void;
@@ -244,6 +246,7 @@ export class EmbeddedClickHouse {
       writer: this.writer,
       reader: this.reader,
       limits: this.#limits(),
+      engineArguments: this.#options.engineArguments ?? [],
     };
   }
 
