@@ -248,7 +248,7 @@ async function settled(log: Log, scoring: Scoring, isScoring: () => boolean): Pr
 function timelineAt(log: Log, position: number) {
   if (position < log.tail) return [];
   const [entry] = log.read(position, 1);
-  if (entry === undefined || entry.type !== 'observation') return [];
+  if (entry === undefined || entry.position !== position || entry.type !== 'observation') return [];
   const record = decodeRecord(entry);
   return record.type === 'observation' ? [timelineEntry(record.value)] : [];
 }

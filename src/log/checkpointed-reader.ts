@@ -150,12 +150,13 @@ export class CheckpointedReader {
   /** @returns whether there was anything to read */
   async #readSlice(): Promise<boolean> {
     const { log, store, sliceRecords, effects } = this.#parts;
-    const again = store.effectsPosition - this.#next;
-    // A slice is either all old, and its effects are out, or all new.
-    const entries = log.read(this.#next, again > 0 ? Math.min(again, sliceRecords) : sliceRecords);
+    const read = log.read(this.#next, sliceRecords);
+    // A slice is either all old, and its effects are out, or all new. By position: the log may have gaps.
+    const old = read.filter(({ position }) => position < store.effectsPosition);
+    const entries = old.length > 0 ? old : read;
     if (entries.length === 0) return false;
     await this.#take(entries);
-    if (again > 0) effects.take();
+    if (old.length > 0) effects.take();
     return true;
   }
 
@@ -316,7 +317,7 @@ export class CheckpointedReader {
     this.#isTaking = true;
     for (const _ of this.#parts.take(records, positions)) await yieldToOthers();
     this.#isTaking = false;
-    this.#next += entries.length;
+    this.#next = (entries.at(-1)?.position ?? this.#next) + 1;
     this.#records += entries.length;
   }
 

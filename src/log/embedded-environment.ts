@@ -4,6 +4,7 @@ import { open, type Database, type RootDatabase } from 'lmdb';
 import type { Clock } from '../lib/clock.js';
 import { acquireDirectoryLock, DirectoryHeldError, type DirectoryLock } from './directory-lock.js';
 import { EnvironmentFailedError, LogFullError } from './log-errors.js';
+import { markMachineStart, type MachineStartMark } from './machine-start.js';
 import { SpaceGuard, type SpaceUse } from './space-guard.js';
 import { WriteQueue, type Operation, type WriteJob } from './write-queue.js';
 
@@ -33,6 +34,11 @@ export interface EmbeddedEnvironmentOptions {
   freeBytes?: () => number;
   /** The data is thrown away in the end: nothing waits for the disk, and nothing outlives a crash of the machine. */
   isTemporary?: boolean;
+  /**
+   * All of it can be had again from elsewhere: nothing waits for the disk, an end of the process loses nothing, and when
+   * the machine went down it begins empty.
+   */
+  isReplica?: boolean;
 }
 
 /** A small fact about the whole environment: a position, a sequence. */
@@ -41,7 +47,7 @@ export type MetaValue = number | Partial<Record<string, number>>;
 /**
  * One LMDB environment that holds the log, the scoring state and the outbox, so that one transaction can move all.
  *
- * Durability: but for temporary data `noSync` stays off and `overlappingSync` is switched off. Then LMDB writes the pages, flushes them
+ * Durability: but for temporary data and replicas `noSync` stays off and `overlappingSync` is switched off. Then LMDB writes the pages, flushes them
  * (fdatasync), writes the meta page through a descriptor opened with O_DSYNC, and only then reports the commit: a
  * resolved promise means on disk, and nothing is ever visible that is not. With `overlappingSync` (the library's
  * default) a commit is visible before it is flushed, two promises have to be told apart, and a crash of the machine
@@ -65,6 +71,7 @@ export class EmbeddedEnvironment {
   readonly #lock: DirectoryLock;
   readonly #queue: WriteQueue;
   readonly #freeBytes: () => number;
+  readonly #mark: MachineStartMark | undefined;
   #closing: Promise<void> | undefined;
   #transactions = 0;
 
@@ -102,12 +109,14 @@ export class EmbeddedEnvironment {
     this.directory = directory;
     this.clock = clock;
     this.#lock = lock;
+    const isReplica = options.isReplica ?? false;
+    this.#mark = isReplica ? markMachineStart(directory) : undefined;
     this.#root = open<Uint8Array, string>({
       path: directory,
       noSubdir: false,
       encoding: 'binary',
       overlappingSync: false,
-      noSync: options.isTemporary ?? false,
+      noSync: isReplica || (options.isTemporary ?? false),
       // Every write here is an explicit batch. With implicit batches around it the library makes a promise of its own
       // for each, which nobody can handle when the commit fails, and that ends the process.
       eventTurnBatching: false,
@@ -137,6 +146,11 @@ export class EmbeddedEnvironment {
       (cause) => new EnvironmentFailedError(directory, cause),
     );
     this.space = new SpaceGuard({ clock, maxBytes, reserveBytes, look: () => this.#look() });
+  }
+
+  /** It began empty, because the machine went down while it was open. Only a replica does so. */
+  get wasDiscarded(): boolean {
+    return this.#mark?.wasDiscarded ?? false;
   }
 
   /** Durable transactions since it was opened: what they gather is records divided by this. */
@@ -170,6 +184,7 @@ export class EmbeddedEnvironment {
   async #close(): Promise<void> {
     await this.#queue.close();
     await this.#root.close();
+    this.#mark?.clear();
     this.#lock.release();
   }
 

@@ -1,5 +1,5 @@
 import type { EmbeddedEnvironment } from './embedded-environment.js';
-import { LogClosedError, LogDamagedError, LogFullError, LogTruncatedError } from './log-errors.js';
+import { LogClosedError, LogDamagedError, LogFullError, LogTruncatedError, OutOfPlaceError } from './log-errors.js';
 import type { Log, LogEntry, RawRecord } from './port.js';
 import { PositionWaiters } from './position-waiters.js';
 import { SegmentCache } from './segment-cache.js';
@@ -7,6 +7,8 @@ import {
   decode,
   entryAt,
   framedBytes,
+  gapSegment,
+  isGap,
   isRecordType,
   lastOf,
   layOut,
@@ -40,17 +42,32 @@ export interface EmbeddedLogOptions {
   recordBytes?: number;
 }
 
+/** Where records have their place already: they were numbered elsewhere. */
+interface Place {
+  /** Position of the first. What lies between `after` and it is lost. */
+  first: number;
+  /** The head that they follow. */
+  after: number;
+}
+
 interface PendingAppend {
   records: readonly RawRecord[];
+  place: Place | undefined;
   resolve: (first: number) => void;
   reject: (error: Error) => void;
+}
+
+interface LaidOut {
+  segments: Segment[];
+  placed: { append: PendingAppend; first: number }[];
+  head: number;
 }
 
 /** {@link Log} in an LMDB environment. Group commit; many records in one stored value. */
 export class EmbeddedLog implements Log {
   readonly #environment: EmbeddedEnvironment;
   readonly #limits: Required<EmbeddedLogOptions>;
-  readonly #cache: SegmentCache;
+  #cache: SegmentCache;
   readonly #waiters = new PositionWaiters();
   #pending: PendingAppend[] = [];
   #pendingBytes = 0;
@@ -97,17 +114,34 @@ export class EmbeddedLog implements Log {
    * @throws LogFullError, LogClosedError
    */
   append(records: readonly RawRecord[]): Promise<number> {
-    return new Promise((resolve, reject) => {
-      if (this.#closed) throw new LogClosedError();
-      const bytes = this.#sizeOf(records);
-      if (this.#pendingBytes > 0 && this.#pendingBytes + bytes > this.#limits.pendingBytes) {
-        throw new LogFullError('queue', `${this.#pendingBytes} bytes already wait to be written; send more slowly.`);
-      }
-      this.#environment.space.admit(bytes);
-      this.#pendingBytes += bytes;
-      this.#pending.push({ records, resolve, reject });
-      if (!this.#submitted) this.#submit();
+    return this.#append(records, undefined);
+  }
+
+  /**
+   * Appends records that have their positions already, the first of them `place.first`; what is missing between it and
+   * `place.after` is kept as a gap.
+   *
+   * @throws OutOfPlaceError when the head is another than `place.after` once it is their turn, as after one before them
+   *   has failed; and what {@link append} throws
+   */
+  appendAt(place: { first: number; after: number }, records: readonly RawRecord[]): Promise<number> {
+    return this.#append(records, place);
+  }
+
+  /** Drops everything and goes on at `position`, forward or back. Nobody may read or append meanwhile. */
+  async startAt(position: number): Promise<void> {
+    if (!Number.isSafeInteger(position) || position < 1) throw new RangeError(`A log cannot start at ${position}.`);
+    await this.truncateBefore(this.#head + 1);
+    await new Promise<void>((resolve, reject) => {
+      this.#environment.submit({
+        fill: (operations) => operations.push(() => void this.#environment.meta.put(HEAD_KEY, position - 1)),
+        committed: resolve,
+        failed: reject,
+      });
     });
+    this.#cache = new SegmentCache(this.#limits.cacheBytes);
+    this.#head = position - 1;
+    this.#tail = position;
   }
 
   /**
@@ -125,13 +159,13 @@ export class EmbeddedLog implements Log {
     const entries: LogEntry[] = [];
     if (from > this.#head) return entries;
     if (from < this.#tail) throw new LogTruncatedError(from, this.#tail);
-    const last = Math.min(this.#head, from + max - 1);
     let room = this.#limits.readBytes;
     let position = from;
-    while (position <= last) {
+    while (position <= this.#head && entries.length < max) {
       const segment = this.#segmentWith(position);
-      const end = Math.min(last, lastOf(segment));
-      for (; position <= end; position++) {
+      const end = lastOf(segment);
+      if (isGap(segment)) position = end + 1;
+      for (; position <= end && entries.length < max; position++) {
         const entry = entryAt(segment, position);
         room -= entry.data.byteLength;
         if (room < 0 && entries.length > 0) return entries;
@@ -176,6 +210,16 @@ export class EmbeddedLog implements Log {
     return this.#environment.segmentBytes();
   }
 
+  /**
+   * Refuses what no log takes.
+   *
+   * @returns bytes the records take
+   * @throws RangeError for no records, an unknown type or a record above the limit
+   */
+  sizeOf(records: readonly RawRecord[]): number {
+    return sizeOf(records, this.#limits.recordBytes);
+  }
+
   /** Waits for accepted appends, then refuses everything. The environment stays open. */
   async close(): Promise<void> {
     if (this.#closed) return;
@@ -184,26 +228,25 @@ export class EmbeddedLog implements Log {
     this.#waiters.close(new LogClosedError());
   }
 
-  #sizeOf(records: readonly RawRecord[]): number {
-    if (records.length === 0) throw new RangeError('append needs at least one record.');
-    let bytes = 0;
-    for (const record of records) {
-      if (!isRecordType(record.type)) throw new RangeError(`Unknown record type ${JSON.stringify(record.type)}.`);
-      if (record.data.byteLength > this.#limits.recordBytes) {
-        throw new RangeError(
-          `A ${record.type} record has ${record.data.byteLength} bytes, more than ${this.#limits.recordBytes}.`,
-        );
+  #append(records: readonly RawRecord[], place: Place | undefined): Promise<number> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed) throw new LogClosedError();
+      const bytes = this.sizeOf(records);
+      if (this.#pendingBytes > 0 && this.#pendingBytes + bytes > this.#limits.pendingBytes) {
+        throw new LogFullError('queue', `${this.#pendingBytes} bytes already wait to be written; send more slowly.`);
       }
-      bytes += framedBytes(record);
-    }
-    return bytes;
+      this.#environment.space.admit(bytes);
+      this.#pendingBytes += bytes;
+      this.#pending.push({ records, place, resolve, reject });
+      if (!this.#submitted) this.#submit();
+    });
   }
 
   /** Puts one job into the next transaction that takes all appends waiting by then. */
   #submit(): void {
     this.#submitted = true;
     let taken: PendingAppend[] = [];
-    let segments: Segment[] = [];
+    let laidOut: LaidOut = { segments: [], placed: [], head: this.#head };
     const take = (): void => {
       taken = this.#pending;
       this.#pending = [];
@@ -213,20 +256,15 @@ export class EmbeddedLog implements Log {
     this.#environment.submit({
       fill: (operations) => {
         take();
-        const records = taken.length === 1 && taken[0] ? taken[0].records : taken.flatMap((append) => append.records);
-        segments = layOut(this.#head + 1, records, this.#environment.clock.now(), this.#limits.segmentBytes);
-        for (const segment of segments) {
+        laidOut = this.#layOut(taken);
+        for (const segment of laidOut.segments) {
           operations.push(() => void this.#environment.segments.put(segment.first, segment.bytes));
         }
       },
       committed: () => {
-        for (const segment of segments) this.#cache.append(segment);
-        let first = this.#head + 1;
-        for (const append of taken) {
-          append.resolve(first);
-          first += append.records.length;
-        }
-        this.#head = first - 1;
+        for (const segment of laidOut.segments) this.#cache.append(segment);
+        this.#head = laidOut.head;
+        for (const { append, first } of laidOut.placed) append.resolve(first);
         this.#waiters.advance(this.#head);
       },
       failed: (error) => {
@@ -234,6 +272,36 @@ export class EmbeddedLog implements Log {
         for (const append of taken) append.reject(error);
       },
     });
+  }
+
+  #layOut(taken: readonly PendingAppend[]): LaidOut {
+    const timeMs = this.#environment.clock.now();
+    const segments: Segment[] = [];
+    const placed: LaidOut['placed'] = [];
+    let run: RawRecord[] = [];
+    let head = this.#head;
+    const endRun = (): void => {
+      if (run.length === 0) return;
+      segments.push(...layOut(head + 1 - run.length, run, timeMs, this.#limits.segmentBytes));
+      run = [];
+    };
+    for (const append of taken) {
+      const { records, place } = append;
+      if (place !== undefined && place.after !== head) {
+        append.reject(new OutOfPlaceError(place.after, head));
+        continue;
+      }
+      if (place !== undefined && place.first > head + 1) {
+        endRun();
+        segments.push(gapSegment(head + 1, place.first - head - 1, timeMs));
+        head = place.first - 1;
+      }
+      placed.push({ append, first: head + 1 });
+      for (const record of records) run.push(record);
+      head += records.length;
+    }
+    endRun();
+    return { segments, placed, head };
   }
 
   /** @returns whether there may be more to drop */
@@ -297,6 +365,19 @@ export class EmbeddedLog implements Log {
       this.#environment.submit({ fill: () => {}, committed: done, failed: done });
     });
   }
+}
+
+function sizeOf(records: readonly RawRecord[], recordBytes: number): number {
+  if (records.length === 0) throw new RangeError('append needs at least one record.');
+  let bytes = 0;
+  for (const record of records) {
+    if (!isRecordType(record.type)) throw new RangeError(`Unknown record type ${JSON.stringify(record.type)}.`);
+    if (record.data.byteLength > recordBytes) {
+      throw new RangeError(`A ${record.type} record has ${record.data.byteLength} bytes, more than ${recordBytes}.`);
+    }
+    bytes += framedBytes(record);
+  }
+  return bytes;
 }
 
 /** The library says Buffer, and hands out a plain Uint8Array where the value lies in mapped memory. */

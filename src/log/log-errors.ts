@@ -64,3 +64,13 @@ export class EnvironmentFailedError extends Error {
     this.name = 'EnvironmentFailedError';
   }
 }
+
+/** Records that have their positions already came when the log was elsewhere: one before them has failed. */
+export class OutOfPlaceError extends Error {
+  readonly code = 'OUT_OF_PLACE';
+
+  constructor(after: number, head: number) {
+    super(`The records follow position ${after} and the log is at ${head}; send again what follows that.`);
+    this.name = 'OutOfPlaceError';
+  }
+}

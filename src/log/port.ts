@@ -7,7 +7,7 @@ export interface RawRecord {
   data: Uint8Array;
 }
 
-/** A record with its place. Positions rise by one without gaps, starting at 1. */
+/** A record with its place. Positions rise by one, starting at 1; only a log that lost records has gaps in them. */
 export interface LogEntry extends RawRecord {
   position: number;
 }
@@ -26,8 +26,9 @@ export interface Log {
    */
   append(records: readonly RawRecord[]): Promise<number>;
   /**
-   * Committed records from `from` (inclusive) on, oldest first, without gaps; at most `max`, possibly fewer although
-   * more are there, but at least one if any is.
+   * Committed records from `from` (inclusive) on, oldest first; at most `max`, possibly fewer although more are there,
+   * but at least one if any is. Nothing is left out but what the log itself has lost: a reader that counts goes by the
+   * entries' positions.
    *
    * @throws an error with code `LOG_TRUNCATED` when retention has dropped `from`
    */
@@ -101,4 +102,49 @@ export interface ScoringStore {
 export interface ReaderMemory {
   puts: { key: string; value: Uint8Array }[];
   deletes: string[];
+}
+
+/** The shared log that a {@link Log} on this machine mirrors: one partition of a topic. */
+export interface RemoteLog {
+  /**
+   * Appends all records in order, next to each other, or none, as far as it can say: an append that rejects may be
+   * found in the log all the same.
+   *
+   * @returns position (offset + 1) of the first record, once all are durable
+   * @throws an error with code `LOG_FULL` when it takes no more for now; the caller answers 503
+   */
+  append(records: readonly RawRecord[]): Promise<number>;
+}
+
+/** One key of a compacted topic set to a value; null is a tombstone. */
+export interface ChangelogEntry {
+  key: string;
+  value: Uint8Array | null;
+}
+
+/**
+ * Where an owner of a partition writes every change of its scoring state before it counts: one partition of a compacted
+ * topic. Each entry goes out with the owner's generation, which whoever makes the changelog knows and puts beside it (a
+ * header): also tombstones have one.
+ *
+ * Needs of the topic: `cleanup.policy=compact` alone, `min.compaction.lag.ms` and `delete.retention.ms` longer than a
+ * change of owner may take and than `maxWarmAgeMs` (a day is advised for both), `max.message.bytes` of at least 5 MiB.
+ */
+export interface Changelog {
+  /** Generation of this owner. Greater than that of every owner before; see `StateReplica.generation`. */
+  readonly generation: number;
+  /**
+   * Appends all entries in order; should be one batch of the broker's, so that all of it is there or nothing. Called
+   * with at most 512 KiB, or one larger entry; one call at a time. Retries by itself as long as it makes sense: after it
+   * has rejected, nothing more is written by this owner.
+   *
+   * @returns offset of the last entry, once all are durable
+   */
+  append(entries: readonly ChangelogEntry[]): Promise<number>;
+}
+
+/** An entry of the changelog as it is read back. */
+export interface ChangelogRecord extends ChangelogEntry {
+  generation: number;
+  offset: number;
 }

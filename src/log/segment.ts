@@ -7,6 +7,9 @@ import type { LogEntry, RawRecord } from './port.js';
  *
  * Layout, little endian: u8 version, u32 record count, f64 commit time (epoch ms), then for each record u32 length,
  * u8 type, bytes. The key is the position of the first record.
+ *
+ * Records that the log has lost are a segment too, so that positions stay what they are: u8 version 2, u32 0, f64 time,
+ * f64 count.
  */
 export interface Segment {
   first: number;
@@ -14,7 +17,7 @@ export interface Segment {
   /** When it was written, epoch ms: retention by age. */
   time: number;
   bytes: Buffer;
-  /** Where each record's frame begins in `bytes`. */
+  /** Where each record's frame begins in `bytes`; empty for a gap. */
   offsets: Uint32Array;
 }
 
@@ -22,7 +25,9 @@ export interface Segment {
 export type SegmentSummary = Pick<Segment, 'first' | 'count' | 'time'> & { sizeBytes: number };
 
 const VERSION = 1;
+const GAP_VERSION = 2;
 const HEADER_BYTES = 13;
+const GAP_BYTES = HEADER_BYTES + 8;
 const FRAME_BYTES = 5;
 
 /** Stored numbers of the record types. Never renumber; a new type takes the next free one. */
@@ -95,8 +100,25 @@ function encode(first: number, records: readonly RawRecord[], timeMs: number, si
   return { first, count: records.length, time: timeMs, bytes, offsets };
 }
 
+/** What stands for `count` records from `first` on that are lost. */
+export function gapSegment(first: number, count: number, timeMs: number): Segment {
+  const bytes = Buffer.alloc(GAP_BYTES);
+  bytes.writeUInt8(GAP_VERSION, 0);
+  bytes.writeDoubleLE(timeMs, 5);
+  bytes.writeDoubleLE(count, HEADER_BYTES);
+  return { first, count, time: timeMs, bytes, offsets: new Uint32Array(0) };
+}
+
+/** Whether the segment stands for records that are lost. */
+export function isGap(segment: Segment): boolean {
+  return segment.offsets.length === 0;
+}
+
 /** Reads only a stored segment's header. `bytes` may be memory that is valid for this call only. */
 export function summarize(first: number, bytes: Buffer, sizeBytes: number): SegmentSummary {
+  if (sizeBytes === GAP_BYTES && bytes.readUInt8(0) === GAP_VERSION) {
+    return { first, count: bytes.readDoubleLE(HEADER_BYTES), time: bytes.readDoubleLE(5), sizeBytes };
+  }
   if (sizeBytes < HEADER_BYTES || bytes.readUInt8(0) !== VERSION) {
     throw new LogDamagedError(
       first,
@@ -113,6 +135,7 @@ export function summarize(first: number, bytes: Buffer, sizeBytes: number): Segm
  */
 export function decode(first: number, bytes: Buffer): Segment {
   const { count, time } = summarize(first, bytes, bytes.length);
+  if (bytes.readUInt8(0) === GAP_VERSION) return gapSegment(first, count, time);
   if (count > (bytes.length - HEADER_BYTES) / FRAME_BYTES) {
     throw new LogDamagedError(first, `its segment claims ${count} records, more than ${bytes.length} bytes can hold.`);
   }
