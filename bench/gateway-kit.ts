@@ -7,6 +7,7 @@ import { RestrictionFile } from '../src/gateway/restriction-file.js';
 import { systemClock } from '../src/lib/clock.js';
 import type { Restriction } from '../src/model/command.js';
 import type { SigningAlgorithm } from '../src/model/signed-message.js';
+import { oneEpoch } from '../src/signing/epoch.js';
 import { JwsSigner } from '../src/signing/jws-signer.js';
 import { KeyRing } from '../src/signing/key-ring.js';
 import { FakeObserver, sse } from '../test/support/fake-observer.js';
@@ -95,7 +96,13 @@ const all = { kind: 'state', audience: 'gateway', sequence: 1, body: { restricti
 async function signing(algorithm: SigningAlgorithm) {
   const file = join(directory.path, `${algorithm}.json`);
   const keys = await KeyRing.open({ file, algorithm, overlapMs: 1, clock: systemClock });
-  const signer = new JwsSigner({ keys, issuer: 'parallax', epoch: 1, lifetimeMs: 3_600_000, clock: systemClock });
+  const signer = new JwsSigner({
+    keys,
+    issuer: 'parallax',
+    epochs: oneEpoch(1, 0),
+    lifetimeMs: 3_600_000,
+    clock: systemClock,
+  });
   const pinned = new PinnedKeys(keys.published());
   const identity = { issuer: 'parallax', audience: 'gateway', skewMs: 1, clock: systemClock };
   const verifier = new MessageVerifier({ keys: pinned, ...identity });

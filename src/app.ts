@@ -109,8 +109,8 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
     observer.mappings.start();
     closers.push(async () => observer.mappings.stop());
     const parts: RunningParts = { observer, link, upkeeps: new Map(), telling: undefined, config };
-    observer.onLeading((effects) => {
-      const telling = startTelling({ observer, effects, config, env, clock, logger, signing });
+    observer.onLeading((effects, startedAt) => {
+      const telling = startTelling({ observer, effects, startedAt, config, env, clock, logger, signing });
       parts.telling = telling;
       return async () => {
         parts.telling = undefined;

@@ -45,8 +45,11 @@ export interface Observer extends Doors, Omit<Views, 'apply'> {
    * partition is given up.
    */
   onHosted: (begin: (partition: HostedPartition) => End) => void;
-  /** Has `begin` called while this process is the one that tells people and gateways. */
-  onLeading: (begin: (effects: EffectsToTell) => End) => void;
+  /**
+   * Has `begin` called while this process is the one that tells people and gateways, with what it follows and the
+   * place in it at which that began.
+   */
+  onLeading: (begin: (effects: EffectsToTell, startedAt: number) => End) => void;
   /** Declared against observed, as it is now. */
   discover: (query: DiscoveryQuery) => Promise<DiscoveryReport>;
   /** Appends records that are not observations; resolves when they are committed. */
@@ -72,7 +75,7 @@ export function openEmbeddedObserver(options: CoreOptions): Observer & { core: H
     hosted: () => [hosted],
     partitionOf: () => hosted,
     onHosted: (begin) => void ends.push(begin(hosted)),
-    onLeading: (begin) => void ends.push(begin(core.store)),
+    onLeading: (begin) => void ends.push(begin(core.store, core.commands.sequence)),
     record: async (...records) => void (await core.record(...records)),
     tick: async () => void (await core.record({ type: 'tick', value: { now: options.clock.now() } })),
     startedAt: core.commands.sequence,

@@ -11,11 +11,13 @@ import type { Logger } from './telemetry/logger.js';
 export interface TellingParts {
   observer: Observer;
   effects: EffectsToTell;
+  /** Place in the outbox at which telling began. */
+  startedAt: number;
   config: Config;
   env: NodeJS.ProcessEnv;
   clock: Clock;
   logger: Logger;
-  signing: Signing;
+  signing: Pick<Signing, 'signer'>;
 }
 
 /** Who tells people and gateways of effects, and what it follows. */
@@ -27,7 +29,7 @@ export interface Telling {
 
 /** Begins to tell people by mail and gateways by webhook. @throws ConfigError where a secret cannot be read */
 export function startTelling(parts: TellingParts): Telling {
-  const { observer, effects, config, env, clock, logger, signing } = parts;
+  const { observer, effects, startedAt, config, env, clock, logger, signing } = parts;
   const onNotice = (level: 'info' | 'warn', message: string) => logger[level](message);
   const policyOf = classPolicies(config.respond, (agentId) => observer.library.profileOf(agentId));
   const shared = { env, store: effects, incidents: observer.incidents, commands: observer.commands, clock, onNotice };
@@ -40,7 +42,7 @@ export function startTelling(parts: TellingParts): Telling {
     ...shared,
     configs: config.deliver.webhooks,
     source: config.http.publicUrl ?? 'urn:parallax',
-    startedAt: signing.startedAt,
+    startedAt,
     sign: ({ type, sequence, data }, audience) => signing.signer.sign({ kind: type, audience, sequence, body: data }),
     acknowledge: (value) => observer.record({ type: 'ack', value }),
     random: Math.random,

@@ -26,10 +26,7 @@ export async function signAlive(sequence: number, audience: string, { signer }: 
   return { type: 'alive', sequence, jws: await signer.sign({ kind: 'alive', audience, sequence, body: {} }) };
 }
 
-/**
- * The place at which a reader may continue. One that was last told something before this run of the observer began gets
- * the full state: a new epoch begins with it.
- */
-export function resumableFrom(after: number | undefined, { startedAt }: Signing): number | undefined {
-  return after !== undefined && after > startedAt ? after : undefined;
+/** The place at which a reader may continue. One whose epoch is over gets the full state: a new one begins with it. */
+export function resumableFrom(after: number | undefined, audience: string, { epochs }: Signing): number | undefined {
+  return after !== undefined && epochs.mayResume(after, audience) ? after : undefined;
 }

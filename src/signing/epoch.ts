@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { replaceFile } from '../lib/replace-file.js';
+import type { Epochs } from './port.js';
 
 /**
  * Begins a new epoch: counters start anew in it, so no two runs may share one. It is on disk before it is used.
@@ -15,4 +16,14 @@ export function beginEpoch(file: string, nowMs: number): number {
   const epoch = Math.max(Number.isSafeInteger(stored) ? stored + 1 : 0, nowMs);
   replaceFile(file, `${epoch}\n`);
   return epoch;
+}
+
+/**
+ * One epoch for all of a run, as where one process speaks for the install.
+ *
+ * @param startedAt place in the outbox at which the run began: whoever was last told something before it was so in an
+ *   earlier epoch
+ */
+export function oneEpoch(epoch: number, startedAt: number): Epochs {
+  return { of: () => epoch, mayResume: (after) => after > startedAt, newest: epoch };
 }

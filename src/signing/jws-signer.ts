@@ -2,13 +2,12 @@ import { CompactSign } from 'jose';
 import type { Clock } from '../lib/clock.js';
 import { typeOf, type SignedClaims } from '../model/signed-message.js';
 import type { ActiveKey } from './key-ring.js';
-import type { MessageSigner, OutgoingMessage } from './port.js';
+import type { Epochs, MessageSigner, OutgoingMessage } from './port.js';
 
 export interface JwsSignerOptions {
   keys: { active(): ActiveKey };
   issuer: string;
-  /** Never used by another run; see beginEpoch. */
-  epoch: number;
+  epochs: Pick<Epochs, 'of' | 'newest'>;
   /** How long a message may be taken in after it was signed, ms. */
   lifetimeMs: number;
   clock: Clock;
@@ -27,8 +26,9 @@ export class JwsSigner implements MessageSigner {
     this.#options = options;
   }
 
-  sign({ kind, audience, sequence, body }: OutgoingMessage): Promise<string> {
-    const { keys, issuer, epoch, lifetimeMs, clock } = this.#options;
+  async sign({ kind, audience, sequence, body }: OutgoingMessage): Promise<string> {
+    const { keys, issuer, epochs, lifetimeMs, clock } = this.#options;
+    const epoch = await epochs.of(audience, kind);
     const { kid, alg, key } = keys.active();
     const counter = (this.#counters.get(audience) ?? 0) + 1;
     this.#counters.set(audience, counter);
@@ -53,6 +53,6 @@ export class JwsSigner implements MessageSigner {
   /** For the status: which key signs, in which epoch, and how much it has signed. */
   status(): { algorithm: string; kid: string; epoch: number; signed: number } {
     const { alg, kid } = this.#options.keys.active();
-    return { algorithm: alg, kid, epoch: this.#options.epoch, signed: this.#signed };
+    return { algorithm: alg, kid, epoch: this.#options.epochs.newest, signed: this.#signed };
   }
 }

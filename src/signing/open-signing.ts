@@ -1,14 +1,18 @@
 import { join } from 'node:path';
 import type { Config } from '../config.js';
 import type { Clock } from '../lib/clock.js';
-import { beginEpoch } from './epoch.js';
+import { beginEpoch, oneEpoch } from './epoch.js';
 import { JwsSigner } from './jws-signer.js';
 import { KeyRing } from './key-ring.js';
-import type { Signing } from './port.js';
+import type { Epochs } from './port.js';
 
-export interface SigningOptions extends Omit<Signing, 'signer' | 'keys'> {
+export interface SigningOptions {
   config: Pick<Config, 'dataDir' | 'signing'>;
   clock: Clock;
+  /** Place in the outbox at which this run began. */
+  startedAt: number;
+  /** Where others sign for the same install; one epoch for this run otherwise. */
+  epochs?: Epochs;
 }
 
 /**
@@ -17,10 +21,10 @@ export interface SigningOptions extends Omit<Signing, 'signer' | 'keys'> {
  *
  * @throws SigningKeysError
  */
-export async function openSigning({ config, clock, startedAt }: SigningOptions) {
+export async function openSigning({ config, clock, startedAt, epochs }: SigningOptions) {
   const { algorithm, issuer, lifetimeMs, overlapMs } = config.signing;
   const folder = join(config.dataDir, 'keys');
   const keys = await KeyRing.open({ file: join(folder, 'signing.json'), algorithm, overlapMs, clock });
-  const epoch = beginEpoch(join(folder, 'signing-epoch'), clock.now());
-  return { keys, signer: new JwsSigner({ keys, issuer, epoch, lifetimeMs, clock }), startedAt };
+  const used = epochs ?? oneEpoch(beginEpoch(join(folder, 'signing-epoch'), clock.now()), startedAt);
+  return { keys, signer: new JwsSigner({ keys, issuer, epochs: used, lifetimeMs, clock }), epochs: used };
 }

@@ -38,13 +38,19 @@ export interface SigningKeys {
   rotate(leadMs: number): Promise<ShownKey>;
 }
 
+/** Which epoch a message belongs to. A new one begins with the full state alone. */
+export interface Epochs {
+  /** Epoch of the next message to an audience; one of kind `state` may begin a new one. */
+  of(audience: string, kind: SignedKind): number | Promise<number>;
+  /** Whether a reader that was last told of the place `after` in the outbox may go on, or needs the full state. */
+  mayResume(after: number, audience: string): boolean;
+  /** For the status: the newest epoch begun here. */
+  readonly newest: number;
+}
+
 /** Everything the API needs to send signed messages. */
 export interface Signing {
   signer: MessageSigner;
   keys: SigningKeys;
-  /**
-   * Place in the outbox at which this generation began: whoever was last told something before it needs the full state,
-   * from which alone a new epoch may begin.
-   */
-  startedAt: number;
+  epochs: Pick<Epochs, 'mayResume'>;
 }

@@ -25,7 +25,7 @@ export function getCommandPoll({ ports, counters, closing }: ApiDeps, slots: Sub
       const signal = AbortSignal.any([gone.signal, closing]);
       const subscription = ports.commands.subscribe({
         rights: principal,
-        after: resumableFrom(after, ports.signing),
+        after: resumableFrom(after, principal.id, ports.signing),
         signal,
       });
       const messages = await subscription.next(waitMs);

@@ -21,7 +21,7 @@ export function getCommandStream({ ports, limits, counters, closing }: ApiDeps, 
     const signal = AbortSignal.any([gone.signal, closing]);
     const subscription = ports.commands.subscribe({
       rights: principal,
-      after: resumableFrom(after, ports.signing),
+      after: resumableFrom(after, principal.id, ports.signing),
       signal,
     });
     const { outgoing } = c.env;

@@ -4,6 +4,7 @@ import { compactVerify, createLocalJWKSet, decodeJwt, decodeProtectedHeader } fr
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ManualClock } from '../../../src/lib/clock.js';
 import type { SigningAlgorithm } from '../../../src/model/signed-message.js';
+import { oneEpoch } from '../../../src/signing/epoch.js';
 import { JwsSigner } from '../../../src/signing/jws-signer.js';
 import { KeyRing } from '../../../src/signing/key-ring.js';
 import { temporaryDirectory } from '../../support/temporary-directory.js';
@@ -19,7 +20,7 @@ describe('the signing keys', () => {
     KeyRing.open({ file: file(), algorithm, overlapMs: OVERLAP_MS, clock });
   const kids = (ring: KeyRing) => ring.published().keys.map((key) => key.kid);
   const sign = (ring: KeyRing) =>
-    new JwsSigner({ keys: ring, issuer: 'parallax', epoch: 7, lifetimeMs: 60_000, clock }).sign({
+    new JwsSigner({ keys: ring, issuer: 'parallax', epochs: oneEpoch(7, 0), lifetimeMs: 60_000, clock }).sign({
       kind: 'restriction',
       audience: 'gw',
       sequence: 3,
@@ -128,7 +129,7 @@ describe('the counter', () => {
     const clock = new ManualClock(START_MS);
     const options = { file: join(directory.path, 'k'), algorithm: 'EdDSA' as const, overlapMs: 1, clock };
     const keys = await KeyRing.open(options);
-    const signer = new JwsSigner({ keys, issuer: 'parallax', epoch: 1, lifetimeMs: 1_000, clock });
+    const signer = new JwsSigner({ keys, issuer: 'parallax', epochs: oneEpoch(1, 0), lifetimeMs: 1_000, clock });
     const counterFor = async (audience: string) => {
       const claims = decodeJwt(await signer.sign({ kind: 'alive', audience, sequence: 0, body: {} }));
       return claims['counter'];
