@@ -19,19 +19,24 @@ import { MEASURES } from './baseline/measures.js';
 import { parseDetectors, readDetectorFiles } from './detect/loader.js';
 import { DetectorReloader } from './detect/reloader.js';
 import type { Clock } from './lib/clock.js';
+import { installSeed } from './log/install-seed.js';
 import type { Principal } from './model/principal.js';
 import { openEmbeddedObserver } from './observer.js';
 import { PartitionUpkeep } from './partition-upkeep.js';
 import { startTelling } from './telling.js';
 import { openSigning } from './signing/open-signing.js';
 import { fromBinary } from './normalize/cloud-events.js';
+import { valueHash } from './normalize/derive.js';
 import { otlpReceiver } from './normalize/otlp/receiver.js';
+import { ErasureDesk } from './store/erasure-desk.js';
 import { ContentDesk } from './store/content-desk.js';
 import { StoreLink } from './store/store-link.js';
 import { openStore } from './store/store.js';
 import { prepareKeys } from './api/first-keys.js';
 import type { Logger } from './telemetry/logger.js';
 
+/** How long an erasure waits for what is on its way into ClickHouse, ms. */
+const ERASURE_STORED_MS = 60_000;
 /** Processing time enters the log this often, ms. */
 const TICK_MS = 1_000;
 const MAINTENANCE_MS = 30_000;
@@ -133,6 +138,8 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
         parts.upkeeps.delete(hosted);
       };
     });
+    const erasures = openErasures(parts, { clock, logger });
+    closers.push(() => erasures.stop());
     const batches = new SignedBatches({
       emitters: emitterKeys,
       sequences: readSequences(config.dataDir),
@@ -192,6 +199,7 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
           record: (value) => observer.record({ type: 'content-read', value }),
           clock,
         }),
+        erasures,
         status: {
           status: (principal) => ({
             ...(oversees(principal)
@@ -247,4 +255,23 @@ function startTimers({ parts, batches, logger }: TimerParts): () => Promise<void
     keepSequences(config.dataDir, batches);
     return Promise.resolve();
   };
+}
+
+/** Erases what this process can reach: ClickHouse, and the baselines through the log. */
+function openErasures(parts: RunningParts, { clock, logger }: { clock: Clock; logger: Logger }): ErasureDesk {
+  const { observer, link, upkeeps, config } = parts;
+  const seed = installSeed(config.dataDir);
+  return new ErasureDesk({
+    client: () => link.store?.writer,
+    record: (value) => observer.record({ type: 'erasure', value }),
+    forget: (order) => observer.record({ type: 'activation', value: { ...order, what: 'forget', value: '' } }),
+    settled: async () => {
+      const stored = [...upkeeps.values()].map((upkeep) => upkeep.stored(ERASURE_STORED_MS));
+      return (await Promise.all(stored)).every(Boolean);
+    },
+    hashOf: (value) => valueHash(value, seed),
+    seed,
+    clock,
+    notice: (message, facts) => logger.warn(facts, message),
+  });
 }

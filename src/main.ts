@@ -11,6 +11,7 @@ import { demo } from './cli/demo.js';
 import { detectors } from './cli/detectors.js';
 import { discovery } from './cli/discovery.js';
 import { doctor } from './cli/doctor.js';
+import { erase } from './cli/erase.js';
 import { evaluate } from './cli/evaluate.js';
 import { gateway } from './cli/gateway.js';
 import { keys } from './cli/keys.js';
@@ -51,6 +52,7 @@ const COMMANDS: readonly CliCommand[] = [
   policy,
   keys,
   notify,
+  erase,
   clickhouse,
   config,
 ];

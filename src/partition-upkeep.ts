@@ -70,6 +70,13 @@ export class PartitionUpkeep {
     if (surplus > 0) await store.trimOutbox(surplus);
   }
 
+  /** Waits for what is committed now to be scored and stored. @returns false where that takes longer */
+  async stored(timeoutMs: number): Promise<boolean> {
+    const { hosted, storing } = this;
+    await hosted.settled();
+    return storing.drain({ log: hosted.log.head, outbox: hosted.store.outboxHead }, timeoutMs);
+  }
+
   /** Waits for what is committed to be scored and stored, for a while, unless another process does that; and stops. */
   async stop(isHandedOver: boolean): Promise<void> {
     const { hosted, storing, desk } = this;

@@ -12,6 +12,7 @@ import type {
   Checker,
   CommandBoard,
   ContentBoard,
+  ErasureBoard,
   DetectorAdmin,
   DiscoveryBoard,
   FleetLiftBoard,
@@ -67,6 +68,7 @@ export interface ApiPorts {
   detectors: DetectorAdmin;
   sources: SourceBoard;
   content: ContentBoard;
+  erasures: ErasureBoard;
   status: StatusBoard;
   signing: Signing;
   clock: Clock;

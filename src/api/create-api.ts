@@ -17,6 +17,7 @@ import { getCommandStream } from './routes/command-stream.js';
 import { getCommand, getCommands, postAcknowledgement } from './routes/commands.js';
 import { postContain, postDecision, postLift } from './routes/containment.js';
 import { postDetectorsReload } from './routes/detectors.js';
+import { getErasure, postErasure } from './routes/erasures.js';
 import { getAudit, getContent } from './routes/content.js';
 import { getSources } from './routes/source-reports.js';
 import { getDiscovery } from './routes/discovery.js';
@@ -146,6 +147,8 @@ function handlersOf(deps: ApiDeps, page: PageDeps): Record<Route, Handler> {
     'POST /v1/incidents/:id/verdict': postVerdict(deps),
     'GET /v1/discovery': getDiscovery(deps),
     'GET /v1/sources': getSources(deps),
+    'POST /v1/erasures': postErasure(deps),
+    'GET /v1/erasures/:id': getErasure(deps),
     'GET /v1/observations/:id/content': getContent(deps),
     'GET /v1/audit': getAudit(deps),
     'GET /v1/baselines/:id': getBaseline(deps),

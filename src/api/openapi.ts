@@ -6,6 +6,7 @@ import { rotationSchema } from './routes/signing-keys.js';
 import { rebuildSchema, rebuildStatusSchema, restoreSchema } from './routes/baseline-history.js';
 import { rollbackSchema } from './routes/baselines.js';
 import { containSchema, decisionSchema, liftSchema } from './routes/containment.js';
+import { erasureSchema } from './routes/erasures.js';
 import { fleetLiftSchema } from './routes/lifts.js';
 import { verdictSchema } from './routes/incidents.js';
 import { learningSchema } from './routes/learning.js';
@@ -116,6 +117,13 @@ const OPERATIONS: Record<Route, Operation> = {
     summary: 'What is kept of the words of an observation (reason); who reads it, when and why is recorded first',
   },
   'GET /v1/audit': { summary: 'Who read whose content, newest first (limit)' },
+  'POST /v1/erasures': {
+    summary:
+      'Erase what is stored of an agent or of a person, or count it (dryRun); who orders it and why is recorded first',
+    body: erasureSchema,
+    answer: z.union([z.object({ erasureId: z.string() }), z.object({ tables: z.array(z.unknown()) })]),
+  },
+  'GET /v1/erasures/:id': { summary: 'How an erasure goes, with the rows of each table' },
   'GET /v1/sources': { summary: 'What arrived from whom in the last minutes, what was refused, what was not placed' },
   'GET /v1/baselines/:id': {
     summary: 'What is normal for an agent: its newest published version, or another (version)',

@@ -10,6 +10,7 @@ import type {
 } from '../model/baseline.js';
 import type { Command, Restriction } from '../model/command.js';
 import type { ContentRead } from '../model/content-read.js';
+import type { ErasedTable, ErasureStatus, ErasureSubject } from '../model/erasure.js';
 import type { FleetLift } from '../model/fleet-lift.js';
 import type { Hold } from '../model/hold.js';
 import type { Incident, IncidentStatus } from '../model/incident.js';
@@ -178,6 +179,15 @@ export interface ContentBoard {
   read(reader: Principal, observationId: string, reason: string): Promise<Payload | undefined | 'away'>;
   /** Newest first. */
   audit(tenant: string, limit: number): Promise<ContentRead[] | 'away'>;
+}
+
+/** Has data of agents and persons erased. `away`: the store does not answer. */
+export interface ErasureBoard {
+  /** Rows that would be erased, by table. */
+  preview(tenant: string, subject: ErasureSubject): Promise<ErasedTable[] | 'away'>;
+  /** Resolves once the log has committed that it was ordered; `busy` while another one runs */
+  begin(by: Principal, subject: ErasureSubject, reason: string): Promise<ErasureStatus | 'away' | 'busy'>;
+  status(tenant: string, id: string): ErasureStatus | undefined;
 }
 
 /** What is known of emitters. */

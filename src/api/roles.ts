@@ -61,6 +61,8 @@ export const ROUTES = {
   'GET /v1/sources': VIEWERS,
   'GET /v1/observations/:id/content': ANALYSTS,
   'GET /v1/audit': ['admin'],
+  'POST /v1/erasures': ['admin'],
+  'GET /v1/erasures/:id': ['admin'],
   'GET /v1/baselines/:id': VIEWERS,
   'GET /v1/baselines/:id/diff': VIEWERS,
   'POST /v1/baselines/:id/rollback': RESPONDERS,

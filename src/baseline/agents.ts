@@ -274,6 +274,14 @@ export class Agents {
     });
   }
 
+  /** Lets go of an agent, as of one that gave way to others. */
+  forget(tenant: string, agentId: string): void {
+    const key = keyOf(tenant, agentId);
+    this.#warm.delete(key);
+    this.#cold.delete(key);
+    this.#agents.delete(key);
+  }
+
   /** Raises the version of an agent that is known; it counts as no more recent for it. */
   publish(tenant: string, agentId: string): void {
     const key = keyOf(tenant, agentId);

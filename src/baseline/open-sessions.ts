@@ -65,6 +65,14 @@ export class OpenSessions {
     return session;
   }
 
+  forgetAgent(tenant: string, agentId: string): void {
+    const prefix = JSON.stringify([tenant, agentId]).slice(0, -1);
+    for (const text of [...this.#known.entries()].map(([key]) => key).filter((key) => key.startsWith(`${prefix},`))) {
+      this.#known.delete(text);
+      this.#table.delete(text);
+    }
+  }
+
   restore(stored: Iterable<PlainSession>): void {
     const index = [...stored].map(({ touched, ...key }) => ({ touched, text: keyOf(key) }));
     for (const { touched, text } of index.sort((a, b) => a.touched - b.touched)) {

@@ -165,6 +165,19 @@ export class PublishedVersions {
     return this.publish(tenant, agentId, time, origin);
   }
 
+  /** Lets go of all that was learned from an agent, also of its part in what the tenant's agents have in common. */
+  forget(tenant: string, agentId: string): void {
+    const { agents, history, thresholds, habits, kept } = this.#parts;
+    const wasKnown = agents.isWarm(tenant, agentId);
+    for (const session of history.takeBack(tenant, agentId, -1)) {
+      if (wasKnown) agents.learnPool(tenant, { record: recordOf(session.facts), peers: session.peers ?? '' }, -1);
+    }
+    thresholds.abandon(tenant);
+    habits.forget(tenant, agentId);
+    kept.forgetAgent(tenant, agentId);
+    agents.forget(tenant, agentId);
+  }
+
   /** An agent's features as they are now, under its latest version; empty for an agent without baseline. */
   rows(tenant: string, agentId: string, time: number, origin: Origin = {}): BaselineVersion[] {
     const { agents, thresholds, learning } = this.#parts;

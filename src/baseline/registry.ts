@@ -127,6 +127,14 @@ export class BaselineRegistry {
     this.#learning.set(tenant, mode);
   }
 
+  /** Lets go of what is known of an agent, as an erasure wants it; where it goes on, it is a new one. */
+  forget(tenant: string, agentId: string): void {
+    this.#sessions.forgetAgent(tenant, agentId);
+    this.published.forget(tenant, agentId);
+    this.#metrics.forgetAgent(tenant, agentId);
+    this.#latest = undefined;
+  }
+
   /** Agents of a tenant that have a baseline, in order of their names. */
   agents(tenant: string): string[] {
     return this.#agents.of(tenant);

@@ -5,6 +5,7 @@ import { ConfigError, loadConfig, type Config } from '../config.js';
 import { inertText, MAX_LINE_CHARS } from '../lib/text/inert-text.js';
 import { COMMAND_ACTIONS, COMMAND_STATES, LOWERED_POSTURES } from '../model/command.js';
 import { JWKS_PATH } from '../model/signed-message.js';
+import type { ErasedTable } from '../model/erasure.js';
 import { FLEET_LIFT_STATES } from '../model/fleet-lift.js';
 import { discoverySchema, type SeenDiscovery } from './discovery-answer.js';
 import {
@@ -50,6 +51,13 @@ export class ObserverError extends Error {
     super(message);
   }
 }
+
+const erasedTableSchema = z.object({ table: z.string(), deleted: z.number(), blanked: z.number() });
+const erasureStatusSchema = z.object({
+  state: z.enum(['running', 'done', 'failed']),
+  tables: z.array(erasedTableSchema),
+  cause: z.string().exactOptional(),
+});
 
 const commandSchema = z.object({
   id: z.string(),
@@ -227,6 +235,21 @@ export class Observer {
 
   async rebuild(agentId: string): Promise<SeenRebuild> {
     return rebuildSchema.parse(await this.#ask(`/v1/baselines/${encodeURIComponent(agentId)}/rebuild`));
+  }
+
+  /** Rows that an erasure would concern. */
+  async countErasure(wish: Record<string, string>): Promise<ErasedTable[]> {
+    const answer = await this.#ask('/v1/erasures', { ...wish, dryRun: true });
+    return z.object({ tables: z.array(erasedTableSchema) }).parse(answer).tables;
+  }
+
+  /** @returns the erasure's id */
+  async erase(wish: Record<string, string>): Promise<string> {
+    return z.object({ erasureId: z.string() }).parse(await this.#ask('/v1/erasures', wish)).erasureId;
+  }
+
+  async erasure(id: string): Promise<z.infer<typeof erasureStatusSchema>> {
+    return erasureStatusSchema.parse(await this.#ask(`/v1/erasures/${encodeURIComponent(id)}`));
   }
 
   /** @throws ObserverError that says what to do */

@@ -3,7 +3,7 @@ import type { Observation } from '../model/observation.js';
 import type { Window } from '../model/window.js';
 
 /** What the join takes in, in log order. Records other than observations and ticks pass through in their place. */
-export type JoinInput = Exclude<LogRecord, { type: 'payload' | 'dead-letter' | 'content-read' }>;
+export type JoinInput = Exclude<LogRecord, { type: 'payload' | 'dead-letter' | 'content-read' | 'erasure' }>;
 
 export type CloseReason = 'ended' | 'summary' | 'timeout' | 'evicted';
 

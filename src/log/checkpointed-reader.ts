@@ -339,7 +339,7 @@ type Unscored = Exclude<LogRecord, JoinInput>;
 
 function isUnscored<T extends { type: LogRecord['type'] }>(record: T): record is T & Pick<Unscored, 'type'> {
   const { type } = record;
-  return type === 'payload' || type === 'dead-letter' || type === 'content-read';
+  return type === 'payload' || type === 'dead-letter' || type === 'content-read' || type === 'erasure';
 }
 
 /** Whether a rest has passed. A clock that was set back must not put anything off. */

@@ -42,6 +42,7 @@ const TYPE_CODES: Record<LogRecordType, number> = {
   'dead-letter': 8,
   'source-trouble': 9,
   'content-read': 10,
+  erasure: 11,
 };
 
 const TYPES_BY_CODE = new Map<number, LogRecordType>(

@@ -1,6 +1,7 @@
 import type { Rebuilding } from './baseline.js';
 import type { CommandAction, LoweredPosture } from './command.js';
 import type { ContentRead } from './content-read.js';
+import type { Erasure } from './erasure.js';
 import type { Observation, Payload } from './observation.js';
 import type { SourceTrouble } from './source-trouble.js';
 
@@ -65,9 +66,10 @@ export interface Activation {
    * `learning`: `on`, `frozen` (nothing is learned) or `vouched` (an operator vouches for the traffic: all of it is
    * learned and raises nothing); `calibrate`: thresholds are computed anew now, `value` is empty; `detectors`: the
    * set's content hash; `rollback`: the version that `agentId`'s baseline is taken back to; `restore`: as `rollback`,
-   * to a version that comes with the record; `rebuild`: `agentId`'s baseline made anew comes with it, `value` is empty.
+   * to a version that comes with the record; `rebuild`: `agentId`'s baseline made anew comes with it, `value` is empty;
+   * `forget`: what is known of `agentId` is let go of, `value` is empty.
    */
-  what: 'learning' | 'calibrate' | 'detectors' | 'rollback' | 'restore' | 'rebuild';
+  what: 'learning' | 'calibrate' | 'detectors' | 'rollback' | 'restore' | 'rebuild' | 'forget';
   value: string;
   /** For `restore` and `rebuild`: packed states (src/baseline/packed-state.ts), so that a replay needs nothing else. */
   state?: string;
@@ -77,7 +79,7 @@ export interface Activation {
   made?: Omit<Rebuilding, 'by' | 'reason'>;
   /** For `restore`: which of several states of that version. */
   stateId?: string;
-  /** For `rollback`, `restore` and `rebuild`: whose baseline, who asked for it and why. */
+  /** For `rollback`, `restore`, `rebuild` and `forget`: whose baseline, who asked for it and why. */
   agentId?: string;
   by?: string;
   reason?: string;
@@ -98,7 +100,7 @@ export interface DeadLetter {
   excerpt: string;
 }
 
-/** Everything that lies in the log. Scoring reads all but `payload`, `dead-letter` and `content-read`; storing reads what it keeps. */
+/** Everything that lies in the log. Scoring reads all but `payload`, `dead-letter`, `content-read` and `erasure`; storing reads what it keeps. */
 export type LogRecord =
   | { type: 'observation'; value: Observation }
   | { type: 'payload'; value: Payload }
@@ -109,6 +111,7 @@ export type LogRecord =
   | { type: 'activation'; value: Activation }
   | { type: 'source-trouble'; value: SourceTrouble }
   | { type: 'dead-letter'; value: DeadLetter }
-  | { type: 'content-read'; value: ContentRead };
+  | { type: 'content-read'; value: ContentRead }
+  | { type: 'erasure'; value: Erasure };
 
 export type LogRecordType = LogRecord['type'];

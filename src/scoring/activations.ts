@@ -17,6 +17,7 @@ export class Activations {
       baselines.setLearning(tenant, value);
     if (what === 'detectors') return this.#adoptDetectors(value);
     if (what === 'rollback' || what === 'restore' || what === 'rebuild') return this.#replace(activation);
+    if (what === 'forget') return this.#forget(activation);
     if (what !== 'calibrate') return;
     baselines.calibrate(tenant, time);
     notice('thresholds calibrated', { tenant, promise: baselines.promise(tenant) });
@@ -31,6 +32,13 @@ export class Activations {
     const { tenant, agentId, what, value, by, reason } = order;
     const said = rows.length > 0 ? 'a baseline was replaced' : 'a version cannot be had; the baseline stays as it is';
     notice(said, { tenant, agentId, what, version: value, by, reason, ...(rows[0] && { asVersion: rows[0].version }) });
+  }
+
+  /** From this record of the log on an agent is one that nothing is known of. */
+  #forget({ tenant, agentId = '', by, reason }: Activation): void {
+    const { baselines, notice } = this.#turn.parts;
+    baselines.forget(tenant, agentId);
+    notice('a baseline was forgotten', { tenant, agentId, by, reason });
   }
 
   /** From this record of the log on another set of detectors is at work; one that is not to be found changes nothing. */

@@ -168,6 +168,14 @@ export class StoreClient {
     });
   }
 
+  /** Begins to change rows; it goes on when this has resolved. @throws StoreError */
+  async mutate(sql: string, params: Record<string, ParameterValue>): Promise<void> {
+    await translated(async () => {
+      const settings = { ...this.#commands, mutations_sync: '0' };
+      await this.#client.command({ query: sql, query_params: params, clickhouse_settings: settings });
+    });
+  }
+
   /** Whether a statement gets through, credentials included. */
   async ping(): Promise<boolean> {
     try {

@@ -27,6 +27,7 @@ const TABLE_BY_RECORD: Partial<Record<LogRecordType, string>> = {
   payload: 'payloads',
   'dead-letter': 'dead_letters',
   'content-read': 'content_reads',
+  erasure: 'erasures',
 };
 
 const TABLE_BY_EFFECT: Record<Effect['type'], string> = {

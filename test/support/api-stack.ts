@@ -190,6 +190,7 @@ export async function startApi(
     batches?: Partial<SignedBatchesOptions>;
     /** What ClickHouse has; it does not answer when left out. */
     content?: ContentReads;
+    erasures?: ApiPorts['erasures'];
   } = {},
 ): Promise<ApiStack> {
   const limits = { ...LIMITS, ...change.limits };
@@ -266,6 +267,11 @@ export async function startApi(
         void (await (change.log?.(log) ?? log).append([encodeRecord({ type: 'content-read', value })])),
       clock: systemClock,
     }),
+    erasures: change.erasures ?? {
+      preview: () => Promise.resolve('away'),
+      begin: () => Promise.resolve('away'),
+      status: () => undefined,
+    },
     detectors: { reload: async () => ({ status: 'unchanged', hash: 'h', detectors: 1 }) },
     discovery: change.discovery ?? { discover: async () => NOTHING_DISCOVERED },
     baselines: {

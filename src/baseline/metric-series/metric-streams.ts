@@ -80,6 +80,12 @@ export class MetricStreams {
     }
   }
 
+  forgetAgent(tenant: string, agentId: string): void {
+    const agentKey = JSON.stringify([tenant, agentId]);
+    for (const name of this.#agents.get(agentKey)?.names ?? []) this.#series.delete(keyOf({ tenant, agentId }, name));
+    this.#agents.delete(agentKey);
+  }
+
   /** After a restart, before anything else. @param entries everything the store holds under a prefix */
   restore(entries: (prefix: string) => Iterable<{ value: Uint8Array }>): void {
     this.#series.restore(entries('metric/'));
@@ -123,7 +129,7 @@ export class MetricStreams {
   }
 }
 
-function keyOf({ tenant, agentId }: Sample, name: string): string {
+function keyOf({ tenant, agentId }: Pick<Sample, 'tenant' | 'agentId'>, name: string): string {
   return JSON.stringify([tenant, agentId, name]);
 }
 
