@@ -4,6 +4,7 @@ import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { clickhouseSchema } from './model/clickhouse-settings.js';
 import { keySchema, quotaShape } from './model/key-settings.js';
+import { clusterSchema } from './model/kafka-settings.js';
 import { HOLD_TIMEOUTS } from './model/hold.js';
 import { mailSchema } from './model/mail-settings.js';
 import { respondSchema } from './model/response-policy.js';
@@ -170,6 +171,8 @@ const configSchema = z.strictObject({
       detectors: z.array(z.string()).default(['new-session-shape', 'session-drift']),
     })
     .prefault({}),
+  /** Many nodes over Kafka; left out, this one node keeps the log itself. */
+  cluster: clusterSchema.exactOptional(),
   /** Ways to reach people; a way that is not set is off. */
   notify: z.strictObject({ mail: mailSchema.exactOptional() }).prefault({}),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
@@ -254,12 +257,17 @@ function secretVariables(raw: Record<string, unknown>): Set<string> {
   const keys = raw['keys'];
   if (Array.isArray(keys)) for (const key of keys) addName(names, key, 'secretEnv');
   addName(names, raw['clickhouse'], 'passwordEnv');
-  const { notify, deliver } = raw;
+  const { notify, deliver, cluster } = raw;
+  if (isGroup(cluster) && isGroup(cluster['kafka'])) addName(names, cluster['kafka']['sasl'], 'passwordEnv');
   if (typeof deliver === 'object' && deliver !== null && 'webhooks' in deliver && Array.isArray(deliver.webhooks)) {
     for (const webhook of deliver.webhooks) addName(names, webhook, 'secretEnv');
   }
   if (typeof notify === 'object' && notify !== null && 'mail' in notify) addName(names, notify.mail, 'passwordEnv');
   return names;
+}
+
+function isGroup(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function addName(names: Set<string>, group: unknown, setting: string): void {
