@@ -84,14 +84,14 @@ replace('kafkajs/src/protocol/requests/fetch', (original): unknown => {
   return { versions, protocol: (options: { version: number }) => patiently(protocol(options)) };
 });
 
-const library = load('kafkajs') as typeof KafkaJs & { CompressionCodecs: Record<number, () => unknown> };
+const library = load('kafkajs') as typeof KafkaJs;
 
 for (const [number, codec] of CODECS) {
   const forLibrary = {
     compress: async (encoder: { buffer: Buffer }) => codec.compress(encoder.buffer),
     decompress: async (data: Buffer) => codec.decompress(data, MAX_BATCH_BYTES),
   };
-  library.CompressionCodecs[number] = () => forLibrary;
+  Object.assign(library.CompressionCodecs, { [number]: () => forLibrary });
 }
 
 export const { Kafka, logLevel, CompressionTypes, ConfigResourceTypes, ConfigSource } = library;
