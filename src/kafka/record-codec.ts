@@ -17,6 +17,7 @@ const TYPES: Record<LogRecordType, Uint8Array> = {
   'source-trouble': Buffer.from('source-trouble'),
   'dead-letter': Buffer.from('dead-letter'),
   'content-read': Buffer.from('content-read'),
+  erasure: Buffer.from('erasure'),
 };
 
 /** A record of the log, or why it is none. */
