@@ -15,7 +15,7 @@ const SPEAKERS: readonly Speaker[] = ['governance', 'agent-runtime', 'gateway', 
  * @throws Error when the observer refuses a record
  */
 export async function feed(
-  observer: ObserverClient,
+  observer: Pick<ObserverClient, 'post'>,
   keys: Readonly<Record<Speaker, string>>,
   happenings: readonly Happening[],
 ): Promise<number> {

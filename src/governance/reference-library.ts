@@ -46,6 +46,15 @@ export class ReferenceLibrary {
     );
   }
 
+  /** Classes in the order in which they are asked for an agent, with the share of clean sessions that may alarm. */
+  classRows(standardBudget: number): { agentClass: string; patterns: readonly string[]; budget: number }[] {
+    return [...this.#classes, this.#fallback].map(({ name, profile: { agents, falseAlarmBudget } }) => ({
+      agentClass: name,
+      patterns: agents,
+      budget: falseAlarmBudget ?? standardBudget,
+    }));
+  }
+
   get toolCount(): number {
     return this.#tools.length;
   }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
-import type { Clock } from '../lib/clock.js';
+import { systemClock, type Clock } from '../lib/clock.js';
 import type { ClickHouseCluster, TlsFiles } from '../model/clickhouse-settings.js';
+import { storeAgentClasses, type AgentClassRow } from './agent-classes.js';
 import { StoreClient, type StoreConnection } from './client.js';
 import { EmbeddedClickHouse, type EmbeddedState } from './embedded/supervisor.js';
 import type { EmbeddedLimits } from './embedded/limits.js';
@@ -20,6 +21,8 @@ export interface StoreOptions extends Retention {
   cluster?: ClickHouseCluster;
   /** The embedded engine keeps its data in `<dataDir>/clickhouse`. */
   dataDir: string;
+  /** Classes of agents, for dashboards; those written before stay where it is absent. */
+  agentClasses?: readonly AgentClassRow[];
   limits?: Partial<EmbeddedLimits>;
   clock?: Clock;
   onNotice?: (level: 'info' | 'warn', message: string) => void;
@@ -69,6 +72,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   try {
     await migrate(writerConnection);
     await applyRetention(writer, options);
+    await storeAgentClasses(writer, options.agentClasses ?? [], (options.clock ?? systemClock).now());
   } catch (error) {
     await close();
     throw error;

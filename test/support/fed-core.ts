@@ -63,7 +63,8 @@ export function openFedCore(
   };
 }
 
-function principal(id: Speaker): Principal {
+/** Whom intake takes a speaker for. */
+export function principal(id: Speaker): Principal {
   const { role, stream } = SPEAKERS[id];
   return { id, role, tenant: 'default', streams: new Set([stream]), agents: ['*'] };
 }

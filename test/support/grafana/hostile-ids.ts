@@ -1,0 +1,21 @@
+/** Ids of agents that try to be more than an id, in the query that they are put into or on the way there. */
+export const HOSTILE_IDS = [
+  "a' OR 1 = 1 --",
+  "a\\' OR 1 = 1 --",
+  "a'' OR 1 = 1 /*",
+  'a" OR "1" = "1',
+  'a` FROM system.tables --',
+  "') UNION ALL SELECT name FROM system.tables --",
+  '${tenant}',
+  '${tenant:raw}',
+  '$__timeFilter(x)',
+  "$__conditionalAll(agentId = 'a', $agent)",
+  '[[tenant]]',
+  '%27 OR 1 = 1 --',
+  '{p:String}',
+  '<img src=x onerror=alert(1)>',
+  'a,b{c}(d)*!~',
+  'a\nb\tc\\n',
+  'Ä \u{1F600} \u202E gnirts',
+  '--',
+];
