@@ -81,7 +81,7 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
           ...config.clickhouse,
           password: config.clickhouse.passwordEnv === undefined ? '' : (env[config.clickhouse.passwordEnv] ?? ''),
           dataDir: config.dataDir,
-          agentClasses: core.library.classRows(config.detection.falseAlarmBudget),
+          agentClasses: observer.library.classRows(config.detection.falseAlarmBudget),
           clock,
           onNotice: (level, message) => logger[level](message),
         }),

@@ -10,8 +10,8 @@ export interface AgentClassRow {
 }
 
 /**
- * Writes the classes of the library in force, in the order in which they are asked for an agent. Nodes that start with
- * the same library write the same again.
+ * Writes the classes of the library in force, in the order in which they are asked for an agent, and takes back those
+ * that are not in it any more. Nodes that start with the same library write the same again.
  *
  * @param now epoch ms
  * @throws StoreError
@@ -21,8 +21,20 @@ export async function storeAgentClasses(
   classes: readonly AgentClassRow[],
   now: number,
 ): Promise<void> {
-  if (classes.length === 0) return;
-  const rows = classes.map((row, place) => JSON.stringify({ ...row, place, writtenAt: now }));
-  const body = Buffer.from(`${rows.join('\n')}\n`);
+  const held = await client.select<{ agentClass: string }>('SELECT agentClass FROM agent_classes_v');
+  const named = new Set(classes.map(({ agentClass }) => agentClass));
+  const gone = held.filter(({ agentClass }) => !named.has(agentClass));
+  const rows = [
+    ...classes.map(({ agentClass, patterns, budget }, place) => ({
+      id: agentClass,
+      place,
+      patterns,
+      budget,
+      inForce: true,
+      writtenAt: now,
+    })),
+    ...gone.map(({ agentClass }) => ({ id: agentClass, inForce: false, writtenAt: now })),
+  ];
+  const body = Buffer.from(rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
   await client.insert({ table: 'agent_classes', body, token: `agent-classes:${now}` });
 }

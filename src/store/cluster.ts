@@ -143,15 +143,23 @@ function viewForm(
   words: string[],
   { database, cluster, nameAt }: ClusterTarget & { nameAt: number },
 ): string {
-  const fromAt = words.lastIndexOf('FROM');
-  const [nameToken, from] = [tokens[nameAt], tokens[fromAt + 1]];
-  if (fromAt === -1 || nameToken === undefined || from?.kind !== 'word') {
-    throw new ClusterFormError(`"${statement.slice(0, 60)}": only a view of one table has a form for a cluster`);
+  const nameToken = tokens[nameAt];
+  const sources = words.flatMap((word, i) => {
+    const source = word === 'FROM' ? tokens[i + 1] : undefined;
+    return source?.kind === 'word' ? [source] : [];
+  });
+  if (sources.length === 0 || nameToken === undefined || words.includes('JOIN')) {
+    throw new ClusterFormError(
+      `"${statement.slice(0, 60)}": a view of no table or of a join has no form for a cluster`,
+    );
   }
-  return (
-    `${statement.slice(0, nameToken.start)}${database}.${nameToken.name} ${onCluster(cluster)}` +
-    `${statement.slice(nameToken.end, from.start)}${database}.${from.name}${statement.slice(from.end)}`
-  );
+  const parts = [`${statement.slice(0, nameToken.start)}${database}.${nameToken.name} ${onCluster(cluster)}`];
+  let at = nameToken.end;
+  for (const source of sources) {
+    parts.push(statement.slice(at, source.start), `${database}.${source.name}`);
+    at = source.end;
+  }
+  return parts.join('') + statement.slice(at);
 }
 
 function startsWith(words: readonly string[], start: string): boolean {

@@ -72,7 +72,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   try {
     await migrate(writerConnection);
     await applyRetention(writer, options);
-    await storeAgentClasses(writer, options.agentClasses ?? [], (options.clock ?? systemClock).now());
+    const { agentClasses, clock = systemClock } = options;
+    if (agentClasses !== undefined) await storeAgentClasses(writer, agentClasses, clock.now());
   } catch (error) {
     await close();
     throw error;

@@ -87,6 +87,15 @@ describe('the schema', () => {
     expect(windows).toBe(rowTables.length - 1);
   });
 
+  it('names the database of everything that a view reads', async () => {
+    const views = schemaStatements(CLUSTERED).filter((text) => / VIEW /.test(text));
+    expect(views.some((text) => (text.match(/\bFROM\b/g) ?? []).length > 1)).toBe(true);
+    for (const view of views) {
+      const sources = [...(await formatted(view)).matchAll(/ FROM (\S+)/g)].map(([, name = '']) => name);
+      for (const name of sources) expect(name).toMatch(/^parallax\./);
+    }
+  });
+
   it('gives the distributed tables the columns that the single server has', async () => {
     const rows = await client.select<{ table: string; columns: string[] }>(
       `SELECT table, groupArray(concat(name, ' ', type, ' ', default_kind)) AS columns FROM system.columns

@@ -2,17 +2,21 @@
 -- start, so that dashboards can tell classes apart. An agent is of the first class by place with a pattern that matches.
 CREATE TABLE IF NOT EXISTS agent_classes
 (
-    agentClass LowCardinality(String),
+    -- Empty: for all tenants.
+    tenant LowCardinality(String),
+    -- Its name.
+    id LowCardinality(String),
     place UInt16,
-    -- An id, or the beginning of one followed by `*`.
+    -- An id of an agent, or the beginning of one followed by `*`.
     patterns Array(String),
     -- Share of clean sessions that may alarm.
     budget Float64,
-    -- Epoch ms; rows of an earlier time are of a library that is not in force any more.
+    inForce Bool,
+    -- Epoch ms.
     writtenAt UInt64
 )
 ENGINE = ReplacingMergeTree(writtenAt)
-ORDER BY agentClass
+ORDER BY (tenant, id)
 SETTINGS
     non_replicated_deduplication_window = 1000,
     fsync_after_insert = 1,
@@ -20,13 +24,11 @@ SETTINGS
     min_compressed_bytes_to_fsync_after_merge = 1;
 
 CREATE VIEW IF NOT EXISTS agent_classes_v AS
-SELECT agentClass, place, patterns, budget
-FROM agent_classes FINAL
-WHERE writtenAt = (SELECT max(writtenAt) FROM agent_classes);
+SELECT id AS agentClass, place, patterns, budget FROM agent_classes FINAL WHERE inForce;
 
 -- Every agent that was heard of, with its class; `default` is the one of all that no pattern names.
 CREATE VIEW IF NOT EXISTS agents_v AS
-WITH (SELECT groupArray((agentClass, patterns)) FROM (SELECT agentClass, patterns FROM agent_classes_v ORDER BY place)) AS classes
+WITH (SELECT arraySort(groupArray((place, patterns, agentClass))) FROM agent_classes_v) AS classes
 SELECT
     tenant,
     agentId,
@@ -41,7 +43,8 @@ SELECT
                             agentId = pattern),
                         class.2),
                     classes),
-                1),
+                3),
             ''),
         'default') AS agentClass
-FROM (SELECT tenant, agentId FROM windows GROUP BY tenant, agentId);
+FROM windows
+GROUP BY tenant, agentId;
