@@ -1,33 +1,63 @@
 import type { Effect, OutboxEntry } from '../model/effect.js';
 import { CheckpointWriter, finishStaged, type Changes } from './checkpoint-writer.js';
-import type { EmbeddedEnvironment, MetaValue } from './embedded-environment.js';
+import type { EmbeddedEnvironment } from './embedded-environment.js';
 import { LogClosedError, LogDamagedError } from './log-errors.js';
 import type { ReaderMemory, ScoringStore, StateCheckpoint, StateCommit } from './port.js';
 import { PositionWaiters } from './position-waiters.js';
+import { checkedCursor, checkedKey, cursorKey, keyBytes } from './scoring-keys.js';
+import {
+  afterCheckpoint,
+  afterCommit,
+  afterEffects,
+  checkpointHead,
+  readPlace,
+  SCORING_KEY,
+  type Place,
+} from './scoring-place.js';
 import type { Operation } from './write-queue.js';
-
-const SCORING_KEY = 'scoring';
-const CURSOR_PREFIX = 'cursor:';
-
-/** LMDB allows 1978 bytes; less keeps the tree's inner pages wide. */
-const MAX_KEY_BYTES = 512;
 
 /** Outbox entries dropped in one transaction. */
 const TRIM_STEP = 10_000;
 
-/** A type and not an interface, so that it fits the values of the meta database. */
-type Place = Record<'nextPosition' | 'effectsPosition' | 'outboxHead' | 'checkpointOutboxHead', number>;
+/** An effect and its text, made at once: the caller may change the effect afterwards. */
+export interface PreparedEffect {
+  effect: Effect;
+  text: string;
+}
+
+/** A {@link StateCommit} that shares nothing with its caller. */
+export interface PreparedCommit {
+  nextPosition: number;
+  puts: { key: string; value: Buffer }[];
+  deletes: string[];
+  effects: PreparedEffect[];
+}
 
 /** What a transaction moves; what it does not name stays. */
 interface Move {
   place: (before: Place) => Place;
   operations: readonly Operation[];
-  effects: readonly Effect[];
+  effects: readonly PreparedEffect[];
+}
+
+/** @throws RangeError for a key that is empty or too long */
+export function prepareCommit({ nextPosition, puts, deletes, effects }: StateCommit): PreparedCommit {
+  return {
+    nextPosition,
+    puts: puts.map(({ key, value }) => ({ key: checkedKey(key), value: Buffer.from(value) })),
+    deletes: deletes.map(checkedKey),
+    effects: prepareEffects(effects),
+  };
+}
+
+export function prepareEffects(effects: readonly Effect[]): PreparedEffect[] {
+  return effects.map((effect) => ({ effect, text: JSON.stringify(effect) }));
 }
 
 /** {@link ScoringStore} in the environment of the log. One per environment. */
 export class EmbeddedScoringStore implements ScoringStore {
   readonly #environment: EmbeddedEnvironment;
+  readonly #alongside: ((operations: Operation[]) => void) | undefined;
   readonly #waiters = new PositionWaiters();
   /** What is durable. */
   #committed: Place;
@@ -36,9 +66,14 @@ export class EmbeddedScoringStore implements ScoringStore {
   /** Of the checkpoint that is being written. */
   #pending: Changes | undefined;
 
-  /** Finishes the checkpoint that a crash may have left half moved. */
-  constructor(environment: EmbeddedEnvironment) {
+  /**
+   * Finishes the checkpoint that a crash may have left half moved.
+   *
+   * @param alongside adds to each transaction what is to move with it
+   */
+  constructor(environment: EmbeddedEnvironment, alongside?: (operations: Operation[]) => void) {
     this.#environment = environment;
+    this.#alongside = alongside;
     finishStaged(environment);
     this.#committed = readPlace(environment.meta.get(SCORING_KEY));
     this.#staged = this.#committed;
@@ -80,53 +115,55 @@ export class EmbeddedScoringStore implements ScoringStore {
     }
   }
 
+  /** What is durable, as one. */
+  get place(): Place {
+    return this.#committed;
+  }
+
   /**
    * See {@link ScoringStore.commit}. Takes a copy of everything at once: the caller may go on changing it.
    *
    * @throws RangeError for a key that is empty or too long, or a position before the committed one
    */
   async commit(change: StateCommit): Promise<OutboxEntry[]> {
-    const { nextPosition, effects } = change;
+    return this.commitPrepared(prepareCommit(change));
+  }
+
+  /** As {@link commit}. */
+  commitPrepared({ nextPosition, puts, deletes, effects }: PreparedCommit): Promise<OutboxEntry[]> {
     const { state } = this.#environment;
-    const puts = change.puts.map(({ key, value }) => ({ key: keyBytes(key), value: Buffer.from(value) }));
-    const deletes = change.deletes.map((key) => keyBytes(key));
     return this.#move({
       operations: [
         ...puts.map(
           ({ key, value }) =>
             () =>
-              void state.put(key, value),
+              void state.put(keyBytes(key), value),
         ),
-        ...deletes.map((key) => () => void state.remove(key)),
+        ...deletes.map((key) => () => void state.remove(keyBytes(key))),
       ],
       effects,
-      place: (before) => {
-        checkForward(before.nextPosition, nextPosition);
-        const outboxHead = before.outboxHead + effects.length;
-        const effectsPosition = Math.max(before.effectsPosition, nextPosition);
-        return { nextPosition, effectsPosition, outboxHead, checkpointOutboxHead: outboxHead };
-      },
+      place: (before) => afterCommit(before, nextPosition, effects.length),
     });
   }
 
   /** See {@link ScoringStore.commitEffects}. @throws RangeError for a position before the committed one */
   commitEffects(effectsPosition: number, effects: readonly Effect[]): Promise<OutboxEntry[]> {
+    return this.commitPreparedEffects(effectsPosition, prepareEffects(effects));
+  }
+
+  /** As {@link commitEffects}. */
+  commitPreparedEffects(effectsPosition: number, effects: readonly PreparedEffect[]): Promise<OutboxEntry[]> {
     return this.#move({
       operations: [],
       effects,
-      place: (before) => {
-        checkForward(before.effectsPosition, effectsPosition);
-        return { ...before, effectsPosition, outboxHead: before.outboxHead + effects.length };
-      },
+      place: (before) => afterEffects(before, effectsPosition, effects.length),
     });
   }
 
   /** See {@link ScoringStore.openCheckpoint}. @throws RangeError for a key that is empty or too long */
   openCheckpoint(nextPosition: number): StateCheckpoint {
     if (this.#pending !== undefined) throw new Error('a checkpoint is being written already');
-    const { effectsPosition, outboxHead, checkpointOutboxHead } = this.#committed;
-    // What is scored again has its effects in the outbox already: how many of them lie before is not known then.
-    const head = nextPosition < effectsPosition ? checkpointOutboxHead : outboxHead;
+    const head = checkpointHead(this.#committed, nextPosition);
     const writer = new CheckpointWriter(this.#environment, (operations) => this.#write(operations));
     this.#pending = writer.changes;
     return {
@@ -170,8 +207,7 @@ export class EmbeddedScoringStore implements ScoringStore {
   }
 
   async setCursor(name: string, value: number, memory?: ReaderMemory): Promise<void> {
-    if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`Cursor ${name} cannot be ${value}.`);
-    const key = cursorKey(name);
+    const key = cursorKey(checkedCursor(name, value));
     const { meta, state } = this.#environment;
     const puts = (memory?.puts ?? []).map((put) => ({ key: keyBytes(put.key), value: Buffer.from(put.value) }));
     const deletes = (memory?.deletes ?? []).map((own) => keyBytes(own));
@@ -188,16 +224,11 @@ export class EmbeddedScoringStore implements ScoringStore {
   }
 
   async #moveState(nextPosition: number, head: number, operations: readonly Operation[]): Promise<void> {
-    const place = (before: Place): Place => {
-      checkForward(before.nextPosition, nextPosition);
-      const effectsPosition = Math.max(before.effectsPosition, nextPosition);
-      return { ...before, nextPosition, effectsPosition, checkpointOutboxHead: head };
-    };
-    await this.#move({ operations, effects: [], place });
+    await this.#move({ operations, effects: [], place: (before) => afterCheckpoint(before, nextPosition, head) });
   }
 
   #move(change: Move): Promise<OutboxEntry[]> {
-    const effects = change.effects.map((effect) => ({ effect, text: JSON.stringify(effect) }));
+    const { effects } = change;
     const { outbox, meta } = this.#environment;
     return new Promise((resolve, reject) => {
       let entries: OutboxEntry[] = [];
@@ -216,6 +247,7 @@ export class EmbeddedScoringStore implements ScoringStore {
           });
           const value = place;
           operations.push(() => void meta.put(SCORING_KEY, value));
+          this.#alongside?.(operations);
         },
         committed: () => {
           this.#committed = place;
@@ -235,44 +267,13 @@ export class EmbeddedScoringStore implements ScoringStore {
       this.#environment.submit({
         fill: (operations) => {
           for (const operation of own) operations.push(operation);
+          this.#alongside?.(operations);
         },
         committed: resolve,
         failed: reject,
       });
     });
   }
-}
-
-function readPlace(stored: MetaValue | undefined): Place {
-  const { nextPosition = 1, outboxHead = 0, ...rest } = typeof stored === 'object' ? stored : {};
-  return { nextPosition, outboxHead, effectsPosition: nextPosition, checkpointOutboxHead: outboxHead, ...rest };
-}
-
-function checkForward(from: number, to: number): void {
-  if (!Number.isSafeInteger(to) || to < from) {
-    throw new RangeError(`Scoring cannot go back from position ${from} to ${to}.`);
-  }
-}
-
-function checkedKey(key: string): string {
-  // At most three bytes a code unit: most keys need no second look.
-  if (key.length === 0 || key.length * 3 > MAX_KEY_BYTES) keyBytes(key);
-  return key;
-}
-
-function keyBytes(key: string): Buffer {
-  const bytes = Buffer.from(key);
-  if (bytes.length < 1 || bytes.length > MAX_KEY_BYTES) {
-    throw new RangeError(`A state key must have 1 to ${MAX_KEY_BYTES} bytes, not ${bytes.length}: ${key.slice(0, 60)}`);
-  }
-  return bytes;
-}
-
-function cursorKey(name: string): string {
-  if (!/^[a-z0-9-]{1,64}$/.test(name)) {
-    throw new RangeError(`A cursor's name is lower-case letters, digits and hyphens, not ${JSON.stringify(name)}.`);
-  }
-  return CURSOR_PREFIX + name;
 }
 
 function parseEffect(sequence: number, text: string): Effect {

@@ -4,12 +4,12 @@ import { LogClosedError, LogFullError } from './log-errors.js';
 export type Operation = () => void;
 
 /** A change that wants to be part of the next transaction. */
-export interface WriteJob {
+export interface WriteJob<Item = Operation> {
   /**
-   * Adds the job's operations; called when its transaction is put together, after every earlier one has ended. May
+   * Adds what the job wants to be written; called when its transaction is put together, after every earlier one has ended. May
    * throw: then this job fails and its neighbours go on.
    */
-  fill(operations: Operation[]): void;
+  fill(items: Item[]): void;
   /** The transaction is durable. Called in the order of the jobs. */
   committed(): void;
   /** Nothing of the transaction was written. */
@@ -22,24 +22,24 @@ export interface WriteJob {
  * A transaction that fails for want of space leaves the file as it was, so later ones may try again. After any other
  * failure nothing more is written, because a failed flush says nothing about what is on the disk.
  */
-export class WriteQueue {
-  readonly #commit: (operations: readonly Operation[]) => Promise<void>;
+export class WriteQueue<Item = Operation> {
+  readonly #commit: (items: readonly Item[]) => Promise<void>;
   readonly #stopError: (cause: unknown) => Error;
-  #waiting: WriteJob[] = [];
+  #waiting: WriteJob<Item>[] = [];
   #running: Promise<void> | undefined;
   #stopped: Error | undefined;
 
   /**
-   * @param commit writes all operations in one durable transaction, or none; rejects with LogFullError when there was no
+   * @param commit writes all items in one durable transaction, or none; rejects with LogFullError when there was no
    *   space and later transactions may try again
    * @param stopError the error given to everyone after any other failure of `commit`
    */
-  constructor(commit: (operations: readonly Operation[]) => Promise<void>, stopError: (cause: unknown) => Error) {
+  constructor(commit: (items: readonly Item[]) => Promise<void>, stopError: (cause: unknown) => Error) {
     this.#commit = commit;
     this.#stopError = stopError;
   }
 
-  submit(job: WriteJob): void {
+  submit(job: WriteJob<Item>): void {
     if (this.#stopped !== undefined) {
       job.failed(this.#stopped);
       return;
@@ -58,14 +58,14 @@ export class WriteQueue {
     // Everything that the current turn of the event loop submits shares the first commit.
     await new Promise((resolve) => setImmediate(resolve));
     while (this.#waiting.length > 0) {
-      const operations: Operation[] = [];
-      const jobs = this.#take(operations);
-      if (operations.length === 0) {
+      const items: Item[] = [];
+      const jobs = this.#take(items);
+      if (items.length === 0) {
         for (const job of jobs) job.committed();
         continue;
       }
       try {
-        await this.#commit(operations);
+        await this.#commit(items);
       } catch (error) {
         this.#fail(jobs, error);
         continue;
@@ -75,24 +75,24 @@ export class WriteQueue {
     this.#running = undefined;
   }
 
-  #take(operations: Operation[]): WriteJob[] {
+  #take(items: Item[]): WriteJob<Item>[] {
     const waiting = this.#waiting;
     this.#waiting = [];
-    const jobs: WriteJob[] = [];
+    const jobs: WriteJob<Item>[] = [];
     for (const job of waiting) {
-      const mark = operations.length;
+      const mark = items.length;
       try {
-        job.fill(operations);
+        job.fill(items);
         jobs.push(job);
       } catch (error) {
-        operations.length = mark;
+        items.length = mark;
         job.failed(error instanceof Error ? error : new Error(String(error)));
       }
     }
     return jobs;
   }
 
-  #fail(jobs: readonly WriteJob[], cause: unknown): void {
+  #fail(jobs: readonly WriteJob<Item>[], cause: unknown): void {
     if (cause instanceof LogFullError) {
       for (const job of jobs) job.failed(cause);
       return;
