@@ -156,6 +156,6 @@ export function promisesOf(observer: Observer, tenant: string): Record<string, u
 }
 
 /** Records that are in the logs and not scored yet. */
-function backlogOf(observer: Observer): number {
+export function backlogOf(observer: Observer): number {
   return observer.hosted().reduce((sum, { log, scoring }) => sum + log.head - scoring.effectsPosition + 1, 0);
 }

@@ -1,9 +1,11 @@
 import { join } from 'node:path';
-import { createApi } from './api/create-api.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createApi, createMetricsApi, type Api } from './api/create-api.js';
 import { keepSequences, loadEmitterKeys, readSequences } from './api/emitter-keys.js';
 import { listen } from './api/http-server.js';
 import { loadKeys } from './api/keys.js';
 import { SignedBatches } from './api/signed-batches.js';
+import { startOperations, type Operations } from './app-operations.js';
 import {
   baselineBoard,
   consoleSources,
@@ -40,14 +42,24 @@ const ERASURE_STORED_MS = 60_000;
 /** Processing time enters the log this often, ms. */
 const TICK_MS = 1_000;
 const MAINTENANCE_MS = 30_000;
+/** Requests under way have so long to be answered when the service stops, ms. */
+const FINISH_MS = 5_000;
+
 export interface App {
   url: string;
+  /** Of the address that needs no key, where one is set. */
+  metricsUrl?: string;
   /** Resolves with the cause when the service cannot go on; never otherwise. */
   failed: Promise<unknown>;
   /** Reads the folder of the detectors now. */
   reloadDetectors: () => Promise<unknown>;
   /** Stops taking requests, finishes what was acknowledged, closes everything in reverse order. */
   close: () => Promise<void>;
+  /**
+   * The same for a process that others still send requests to: says first that it is stopping, and takes requests on for
+   * `drain.lameDuckMs`; then turns new ones away and answers those under way before it closes.
+   */
+  drain: () => Promise<void>;
 }
 
 export interface AppOptions {
@@ -89,8 +101,12 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
       onNotice: (level, message) => logger[level](message),
     });
     closers.push(() => link.stop());
+    // Effects are committed no sooner than this has run to where both are there.
+    let operations: Operations | undefined;
+    let api: Api | undefined;
     const observer = openEmbeddedObserver({
       config,
+      committed: (entries) => operations?.metrics.took(entries),
       clock,
       notice: (message, facts) => logger.info(facts, message),
       failed: (error) => {
@@ -100,6 +116,17 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
       },
     });
     closers.push(observer.close);
+    const parts: RunningParts = { observer, link, upkeeps: new Map(), telling: undefined, config };
+    operations = startOperations({
+      parts,
+      clock,
+      signer: () => signing.signer,
+      api: () => api?.counters,
+      isShared: isSharedInstall,
+      onNotice: (level, message) => logger[level](message),
+    });
+    const { board, health, measured } = operations;
+    closers.push(operations.stop);
     const signing = await openSigning({ config, clock, startedAt: observer.startedAt });
     const reloader = new DetectorReloader({
       directory: observer.detectorsDir,
@@ -114,7 +141,6 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
     closers.push(() => reloader.stop());
     observer.mappings.start();
     closers.push(async () => observer.mappings.stop());
-    const parts: RunningParts = { observer, link, upkeeps: new Map(), telling: undefined, config };
     observer.onLeading((effects, startedAt) => {
       const telling = startTelling({ observer, effects, startedAt, config, env, clock, logger, signing });
       parts.telling = telling;
@@ -146,9 +172,9 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
       sequences: readSequences(config.dataDir),
       trouble: (principal, noted) => observer.door.note(principal, noted),
     });
-    closers.push(startTimers({ parts, batches, logger }));
+    closers.push(startTimers({ parts, batches, logger, operations }));
 
-    const api = createApi({
+    api = createApi({
       keys,
       limits: config.http,
       page: {
@@ -165,7 +191,8 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
           maxRecordBytes: config.http.maxRecordBytes,
           maxRecords: config.http.maxRecordsPerRequest,
         }),
-        checker: observer.checker,
+        checker: measured(observer.checker),
+        operations: board,
         incidents: observer.incidents,
         commands: observer.commands,
         holds: observer.holds,
@@ -209,7 +236,6 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
             ...promisesOf(observer, principal.tenant),
           }),
           oversees,
-          ready: () => true,
         },
         signing,
         clock,
@@ -219,7 +245,24 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
     });
     const server = await listen(api, config.http);
     closers.push(() => server.close());
-    return { url: server.url, failed, reloadDetectors: () => reloader.reload(), close: closeAll };
+    const { metrics: keyless } = config.http;
+    const metricsServer = keyless === undefined ? undefined : await listen(createMetricsApi(board), keyless);
+    // Closed last: whoever watches sees that the process is stopping.
+    if (metricsServer !== undefined) closers.unshift(() => metricsServer.close());
+    const { finishWork } = api;
+    return {
+      url: server.url,
+      ...(metricsServer === undefined ? {} : { metricsUrl: metricsServer.url }),
+      failed,
+      reloadDetectors: () => reloader.reload(),
+      drain: async () => {
+        health.drain();
+        await sleep(config.drain.lameDuckMs);
+        await finishWork(FINISH_MS);
+        await closeAll();
+      },
+      close: closeAll,
+    };
   } catch (error) {
     await closeAll();
     throw error;
@@ -230,14 +273,15 @@ interface TimerParts {
   parts: RunningParts;
   batches: SignedBatches;
   logger: Logger;
+  operations: Operations;
 }
 
 /** Ticks into the log, and lets go of what every reader has passed. */
-function startTimers({ parts, batches, logger }: TimerParts): () => Promise<void> {
+function startTimers({ parts, batches, logger, operations }: TimerParts): () => Promise<void> {
   const { observer, config } = parts;
   const complain = (what: string) => (error: unknown) => logger.warn({ error: String(error) }, what);
   const tick = setInterval(() => {
-    observer.tick().catch(complain('a tick could not be written'));
+    operations.follow(observer.tick()).catch(complain('a tick could not be written'));
     try {
       keepSequences(config.dataDir, batches);
     } catch (error) {

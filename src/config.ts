@@ -7,6 +7,7 @@ import { keySchema, quotaShape } from './model/key-settings.js';
 import { clusterSchema } from './model/kafka-settings.js';
 import { HOLD_TIMEOUTS } from './model/hold.js';
 import { mailSchema } from './model/mail-settings.js';
+import { drainSchema, heartbeatSchema, metricsListenerSchema } from './model/operations-settings.js';
 import { respondSchema } from './model/response-policy.js';
 import { webhookSchema } from './model/webhook-settings.js';
 import { DEFAULT_ISSUER, SIGNING_ALGORITHMS } from './model/signed-message.js';
@@ -52,6 +53,8 @@ const configSchema = z.strictObject({
         .default(64 * 1024 * 1024),
       maxStreamsPerKey: z.number().int().positive().default(32),
       heartbeatMs: ms(15_000),
+      /** A second address that gives numbers (`/metrics`) and health without a key. Off when left out. */
+      metrics: metricsListenerSchema.exactOptional(),
     })
     .prefault({}),
   otlp: z
@@ -175,6 +178,9 @@ const configSchema = z.strictObject({
   cluster: clusterSchema.exactOptional(),
   /** Ways to reach people; a way that is not set is off. */
   notify: z.strictObject({ mail: mailSchema.exactOptional() }).prefault({}),
+  drain: drainSchema.prefault({}),
+  /** Off when left out. */
+  heartbeat: heartbeatSchema.exactOptional(),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
 });
 

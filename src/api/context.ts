@@ -3,6 +3,7 @@ import type { Context } from 'hono';
 import type { Clock } from '../lib/clock.js';
 import type { Principal } from '../model/principal.js';
 import type { Signing } from '../signing/port.js';
+import type { OperationsBoard } from '../telemetry/port.js';
 import type { SignedBatches } from './signed-batches.js';
 import type { ByteBudget } from './byte-budget.js';
 import type {
@@ -70,6 +71,7 @@ export interface ApiPorts {
   content: ContentBoard;
   erasures: ErasureBoard;
   status: StatusBoard;
+  operations: OperationsBoard;
   signing: Signing;
   clock: Clock;
 }
@@ -84,6 +86,8 @@ export interface ApiCounters {
   streamsOpened: number;
   polls: number;
   streamsStalled: number;
+  /** Requests that came while the service was stopping. */
+  turnedAway: number;
 }
 
 /** What route files share. */

@@ -32,7 +32,9 @@ import { getResponse } from './routes/response.js';
 import { postCloudEvents, postLiteLlm, postMapped, postOpaLogs } from './routes/sources.js';
 import { SignInLimit } from './sign-in-limit.js';
 import { SubscriberSlots } from './subscriber-slots.js';
-import { getHealth, getReady, getStatus } from './routes/status.js';
+import { getHealth, getHeartbeat, getMetrics, getReady, sendMetrics } from './routes/operations.js';
+import { getStatus } from './routes/status.js';
+import { WorkGate } from './work-gate.js';
 
 /** Decisions that one gateway waits for at once. */
 const MAX_HELD_PER_KEY = 256;
@@ -51,6 +53,8 @@ export interface Api {
   counters: ApiCounters;
   /** Ends every open stream. */
   endStreams: () => void;
+  /** Turns new work away from now on and ends streams. Resolves when what was under way is answered, at most `graceMs`. */
+  finishWork: (graceMs: number) => Promise<void>;
 }
 
 type Handler = (c: ApiContext) => Response | Promise<Response>;
@@ -67,6 +71,7 @@ export function createApi(options: ApiOptions): Api {
     streamsOpened: 0,
     polls: 0,
     streamsStalled: 0,
+    turnedAway: 0,
   };
   const closing = new AbortController();
   const deps: ApiDeps = {
@@ -81,6 +86,8 @@ export function createApi(options: ApiOptions): Api {
   const pageDeps: PageDeps = { pages: page.pages, access, limit: new SignInLimit(ports.clock) };
   const app = new Hono<Env>();
   app.use(securityHeaders(counters));
+  const gate = new WorkGate(counters);
+  app.use(gate.guard());
   for (const [route, handler] of Object.entries(handlersOf(deps, pageDeps))) {
     const [method = '', path = ''] = route.split(' ');
     app.on(method, path, authorize(ROUTES[route as Route], { keys, pages: access, counters }), handler);
@@ -95,7 +102,23 @@ export function createApi(options: ApiOptions): Api {
       options.onUnexpected?.(unexpected, { method: c.req.method, path: c.req.path });
     });
   });
-  return { app, counters, endStreams: () => closing.abort() };
+  const endStreams = (): void => closing.abort();
+  const finishWork = (graceMs: number): Promise<void> => {
+    gate.shut();
+    endStreams();
+    return gate.idle(graceMs);
+  };
+  return { app, counters, endStreams, finishWork };
+}
+
+/** Numbers and health alone, for an address that needs no key: it belongs where only collectors and probes reach it. */
+export function createMetricsApi(operations: ApiPorts['operations']): Pick<Api, 'app' | 'endStreams'> {
+  const app = new Hono<Env>();
+  const ports = { operations };
+  app.get('/metrics', (c) => sendMetrics(c, operations));
+  app.get('/healthz', getHealth({ ports }));
+  app.get('/readyz', getReady({ ports }));
+  return { app, endStreams: () => {} };
 }
 
 function handlersOf(deps: ApiDeps, page: PageDeps): Record<Route, Handler> {
@@ -108,8 +131,10 @@ function handlersOf(deps: ApiDeps, page: PageDeps): Record<Route, Handler> {
     'POST /login': postLogin(page, deps),
     'POST /logout': postLogout(page),
     'GET /view': getView(page),
-    'GET /healthz': getHealth(),
+    'GET /healthz': getHealth(deps),
     'GET /readyz': getReady(deps),
+    'GET /metrics': getMetrics(deps),
+    'GET /v1/heartbeat': getHeartbeat(deps),
     'GET /.well-known/jwks.json': getSigningKeys(deps),
     'GET /v1/openapi.json': sendJson(openApiDocument()),
     'GET /v1/schema/observation': sendJson(observationSchema()),

@@ -22,7 +22,10 @@ export class ListenError extends Error {
 }
 
 /** Serves the API. Resolves when it listens. @throws ListenError when it cannot, for example because the port is taken */
-export async function listen(api: Api, at: { host: string; port: number }): Promise<HttpServer> {
+export async function listen(
+  api: Pick<Api, 'app' | 'endStreams'>,
+  at: { host: string; port: number },
+): Promise<HttpServer> {
   const server = createAdaptorServer({
     fetch: api.app.fetch,
     createServer,
@@ -60,7 +63,7 @@ function listenError(error: Error, { host, port }: { host: string; port: number 
   return new ListenError(`cannot listen on ${host}:${port}: ${reason}`, { cause: error });
 }
 
-async function close(server: Server, api: Api, graceMs: number): Promise<void> {
+async function close(server: Server, api: Pick<Api, 'endStreams'>, graceMs: number): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   api.endStreams();
   server.closeIdleConnections();

@@ -198,13 +198,12 @@ export interface SourceBoard {
   forged(emitter: Principal, agentId: string): void;
 }
 
-/** What `/healthz` and `/v1/status` show. */
+/** What `/v1/status` shows. */
 export interface StatusBoard {
   /** Counters of the whole install only to who oversees it; to others what concerns their own tenant. */
   status(principal: Principal): Record<string, unknown>;
   /** Whether somebody may see the counters of the whole install, which other tenants' traffic moves too. */
   oversees(principal: Principal): boolean;
-  ready(): boolean;
 }
 
 /** Who looks at the page, what that person may do there and what is looked for. */

@@ -22,6 +22,8 @@ export const ROUTES = {
   'GET /view': VIEWERS,
   'GET /healthz': 'public',
   'GET /readyz': 'public',
+  'GET /metrics': VIEWERS,
+  'GET /v1/heartbeat': VIEWERS,
   'GET /.well-known/jwks.json': 'public',
   'GET /v1/openapi.json': 'public',
   'GET /v1/schema/observation': 'public',

@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { signInKeyFile } from '../api/first-keys.js';
-import { startApp } from '../app.js';
+import { startApp, type App } from '../app.js';
 import { loadConfig } from '../config.js';
 import { systemClock } from '../lib/clock.js';
-import { createLogger } from '../telemetry/logger.js';
+import { createLogger, type Logger } from '../telemetry/logger.js';
 import { textOf, type CliCommand } from './command.js';
 
 export const serve: CliCommand = {
@@ -17,7 +17,9 @@ export const serve: CliCommand = {
     const logger = createLogger(config.logLevel);
     const app = await startApp({ config, env: context.env, clock: systemClock, logger });
     // One line for programs that start this one; the log on standard error is for people.
-    context.console.out(`${JSON.stringify({ event: 'listening', url: app.url, mode: config.mode })}\n`);
+    context.console.out(
+      `${JSON.stringify({ event: 'listening', url: app.url, mode: config.mode, metricsUrl: app.metricsUrl })}\n`,
+    );
     logger.info({ url: app.url, mode: config.mode, dataDir: config.dataDir }, 'observing');
     const file = signInKeyFile(config);
     logger.info(
@@ -30,8 +32,33 @@ export const serve: CliCommand = {
     });
     const asked = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]).then(() => undefined);
     const cause = await Promise.race([asked, app.failed]);
-    if (cause === undefined) logger.info('stopping: finishing what was acknowledged');
-    await app.close();
-    return cause === undefined ? 0 : 1;
+    if (cause !== undefined) {
+      await app.close();
+      return 1;
+    }
+    return drain(app, { deadlineMs: config.drain.deadlineMs, logger });
   },
 };
+
+/** Shells give this for a process that was interrupted. */
+const INTERRUPTED = 130;
+
+/** Stops in good order, but no longer than the deadline; a second signal ends the process at once. */
+async function drain(app: App, { deadlineMs, logger }: { deadlineMs: number; logger: Logger }): Promise<number> {
+  logger.info('stopping: finishing what was acknowledged; once more ends at once');
+  const atOnce = (): void => {
+    logger.warn('ended at once; what was acknowledged lies in the log, and is scored at the next start');
+    process.exit(INTERRUPTED);
+  };
+  process.once('SIGTERM', atOnce);
+  process.once('SIGINT', atOnce);
+  const deadline = setTimeout(() => {
+    logger.error({ deadlineMs }, 'could not finish in time; what was acknowledged lies in the log for the next start');
+    process.exit(1);
+  }, deadlineMs);
+  await app.drain();
+  clearTimeout(deadline);
+  process.off('SIGTERM', atOnce);
+  process.off('SIGINT', atOnce);
+  return 0;
+}

@@ -17,8 +17,13 @@ export const JWKS_PATH = '/.well-known/jwks.json';
 /** Who signs, where an install gives itself no name. */
 export const DEFAULT_ISSUER = 'parallax';
 
+/**
+ * What an outside system is told, under a kind that no gateway takes in: that scoring goes on.
+ */
+export const HEARTBEAT_KIND = 'heartbeat';
+
 /** The JOSE `typ` of a kind. */
-export function typeOf(kind: SignedKind): string {
+export function typeOf(kind: SignedKind | typeof HEARTBEAT_KIND): string {
   return `parallax-${kind}+jwt`;
 }
 

@@ -1,9 +1,9 @@
 import type { JSONWebKeySet } from 'jose';
-import type { SignedKind } from '../model/signed-message.js';
+import type { HEARTBEAT_KIND, SignedKind } from '../model/signed-message.js';
 
 /** What is about to leave for a gateway. */
 export interface OutgoingMessage {
-  kind: SignedKind;
+  kind: SignedKind | typeof HEARTBEAT_KIND;
   /** Id of the key (or name of the target) that it is for. */
   audience: string;
   /** Place in the outbox up to which the body is true. */
@@ -40,8 +40,8 @@ export interface SigningKeys {
 
 /** Which epoch a message belongs to. A new one begins with the full state alone. */
 export interface Epochs {
-  /** Epoch of the next message to an audience; one of kind `state` may begin a new one. */
-  of(audience: string, kind: SignedKind): number | Promise<number>;
+  /** Epoch of the next message to an audience; one of kind `state` may begin a new one. A heartbeat begins none. */
+  of(audience: string, kind: OutgoingMessage['kind']): number | Promise<number>;
   /** Whether a reader that was last told of the place `after` in the outbox may go on, or needs the full state. */
   mayResume(after: number, audience: string): boolean;
   /** For the status: the newest epoch begun here. */

@@ -186,6 +186,7 @@ export async function startApi(
     log?: (log: Log) => Pick<Log, 'append'>;
     maxPendingBytes?: number;
     discovery?: DiscoveryBoard;
+    operations?: Partial<ApiPorts['operations']>;
     signing?: Partial<typeof SIGNING>;
     batches?: Partial<SignedBatchesOptions>;
     /** What ClickHouse has; it does not answer when left out. */
@@ -311,7 +312,14 @@ export async function startApi(
     status: {
       status: () => ({ mode: 'observe' }),
       oversees: ({ tenant }) => tenant === 'default',
-      ready: () => true,
+    },
+    operations: {
+      isAlive: () => true,
+      readiness: () => ({ ready: true, draining: false, parts: { log: 'ok', scoring: 'ok', store: 'ok' } }),
+      mayMeasure: ({ tenant }) => tenant === 'default',
+      metrics: async () => ({ contentType: 'text/plain', text: 'parallax_ready 1\n' }),
+      heartbeat: async () => undefined,
+      ...change.operations,
     },
   };
   const keys = loadKeys(

@@ -89,6 +89,7 @@ export class ServiceProcess {
   readonly #ended: Promise<number | null>;
   readonly #err: () => string;
   #url = '';
+  #metricsUrl = '';
 
   private constructor(setup: ServiceSetup, child: ChildProcess) {
     this.setup = setup;
@@ -102,10 +103,12 @@ export class ServiceProcess {
     ensureBuilt();
     const child = spawnParallax(['serve', '--config', setup.configFile], env);
     const service = new ServiceProcess(setup, child);
+    let metricsUrl = '';
     const listening = new Promise<string>((resolve) => {
       if (child.stdout === null) return;
       createInterface({ input: child.stdout }).on('line', (line) => {
-        const said: { event?: string; url?: string } = JSON.parse(line);
+        const said: { event?: string; url?: string; metricsUrl?: string } = JSON.parse(line);
+        metricsUrl = said.metricsUrl ?? metricsUrl;
         if (said.event === 'listening' && said.url !== undefined) resolve(said.url);
       });
     });
@@ -118,11 +121,17 @@ export class ServiceProcess {
       throw new Error(`the service did not start; it said:\n${service.#err().slice(-4_000)}`);
     }
     service.#url = url;
+    service.#metricsUrl = metricsUrl;
     return service;
   }
 
   get url(): string {
     return this.#url;
+  }
+
+  /** Of the address without keys, where the configuration has one. */
+  get metricsUrl(): string {
+    return this.#metricsUrl;
   }
 
   get pid(): number {

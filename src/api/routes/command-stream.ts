@@ -6,6 +6,8 @@ import type { SubscriberSlots } from '../subscriber-slots.js';
 
 /** Signs of life that a reader may fail to take before it is cut off. */
 const STALLED_HEARTBEATS = 4;
+/** When a reader should come back after the service ended the stream, ms: a start takes about so long. */
+const RETRY_HINT = 'retry: 2000\n\n';
 
 /**
  * `GET /v1/commands/stream`: server-sent events, each a signed message. The full state first, then every change;
@@ -18,6 +20,7 @@ export function getCommandStream({ ports, limits, counters, closing }: ApiDeps, 
     const release = slots.take(principal.id);
     counters.streamsOpened++;
     const gone = new AbortController();
+    let saidGoodbye = false;
     const signal = AbortSignal.any([gone.signal, closing]);
     const subscription = ports.commands.subscribe({
       rights: principal,
@@ -28,7 +31,12 @@ export function getCommandStream({ ports, limits, counters, closing }: ApiDeps, 
     const body = eventStream({
       next: async () => {
         const messages = await subscription.next(limits.heartbeatMs);
-        if (signal.aborted) return '';
+        if (signal.aborted) {
+          // The reader is told once when to come back; an empty text then ends the stream.
+          const isFirst = closing.aborted && !saidGoodbye;
+          saidGoodbye = true;
+          return isFirst ? RETRY_HINT : '';
+        }
         if (messages.length > 0) {
           const signed = await signMessages(messages, principal.id, ports.signing);
           return signed.map((message) => encodeEvent(message)).join('');
