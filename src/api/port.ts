@@ -15,18 +15,21 @@ import type { FleetLift } from '../model/fleet-lift.js';
 import type { Hold } from '../model/hold.js';
 import type { Incident, IncidentStatus } from '../model/incident.js';
 import type { Acknowledgement, Activation, OperatorOrder, Verdict } from '../model/log-record.js';
-import type { Payload } from '../model/observation.js';
+import type { Observation, Payload } from '../model/observation.js';
 import type { Principal } from '../model/principal.js';
+import type { RecordPlace } from '../model/record-place.js';
 import type { ResponseExplanation } from '../respond/port.js';
 import type { Subscription, SubscriptionOptions } from '../respond/port.js';
 import type { SourceReport } from '../model/source-report.js';
-import type { CheckAnswer, CheckRequest, IntakeReport, Refusal } from '../model/wire.js';
+import type { CheckAnswer, CheckRequest, IntakeReport, RefusedRecord } from '../model/wire.js';
 
 /** A record as it came in, before it is known to be good. `bytes` is its size on the wire. */
 export interface IncomingRecord {
   index: number;
   value: unknown;
   bytes: number;
+  /** Where it lies, if it did not come with a request. */
+  place?: RecordPlace;
 }
 
 /** Takes records in. Declared here by its consumer; built in `normalize/`, handed over by `app.ts`. */
@@ -37,13 +40,16 @@ export interface Intake {
    *
    * @param refused records that the parser already refused, with their raw text
    * @param format the wire format of the records; the native one when left out
-   * @throws OverloadError (lib/overload.ts) when too much is pending (429) or the log is full (503)
+   * @param seen told of each observation that is taken in, before it is in the log
+   * @throws OverloadError (lib/overload.ts) when too much is pending (429) or the log is full (503); an error with code
+   *   `UNKNOWN_FORMAT` when there is no such format
    */
   accept(
     records: readonly IncomingRecord[],
-    refused: readonly (Refusal & { raw: string })[],
+    refused: readonly RefusedRecord[],
     principal: Principal,
     format?: string,
+    seen?: (observation: Observation) => void,
   ): Promise<IntakeReport>;
 }
 

@@ -16,6 +16,7 @@ const WEIGHTS: Readonly<Record<SourceTroubleKind, { nats: number; severity: Seve
   shed: { nats: 7, severity: 'high' },
   gap: { nats: 5, severity: 'medium' },
   silent: { nats: 5, severity: 'medium' },
+  unreadable: { nats: 5, severity: 'medium' },
 };
 
 /**
@@ -92,6 +93,7 @@ const EXPECTED: Readonly<Record<SourceTroubleKind, string>> = {
   'forged-agent': 'only agents that the key is bound to',
   replay: 'each sequence number once, rising',
   shed: 'no more records than the quota',
-  gap: 'sequence numbers that rise by one',
+  gap: 'sequence numbers or offsets that rise by one',
   silent: 'news within the time that is configured',
+  unreadable: 'topics and records that can be read',
 };

@@ -4,7 +4,15 @@ import type { Stream } from './observation.js';
 export const SOURCE_INTEGRITY = 'source-integrity';
 
 /** What may be wrong with an emitter; see docs/decisions/0028-trust-at-the-door.md for what each is worth. */
-export const SOURCE_TROUBLES = ['bad-signature', 'forged-agent', 'replay', 'gap', 'shed', 'silent'] as const;
+export const SOURCE_TROUBLES = [
+  'bad-signature',
+  'forged-agent',
+  'replay',
+  'gap',
+  'shed',
+  'silent',
+  'unreadable',
+] as const;
 export type SourceTroubleKind = (typeof SOURCE_TROUBLES)[number];
 
 /** What intake noticed about an emitter and no observation says. A record of the log, so that a replay finds the same. */

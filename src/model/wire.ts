@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { RecordPlace } from './record-place.js';
 import { DECISIONS, EFFECTS, GOVERNANCE_KINDS, ORIGINS, TIERS } from './observation.js';
 
 /** Longest texts taken in, characters; longer ones are cut by the emitter or refused by name. */
@@ -193,6 +194,14 @@ export interface Refusal {
   /** Path of the field, `targets.0.kind`; empty for the record as a whole. */
   field: string;
   reason: string;
+}
+
+/** A refused record as its dead letter is made from it. */
+export interface RefusedRecord extends Refusal {
+  /** The beginning of its text, or all of it. */
+  raw: string;
+  /** Where it lies, if it did not come with a request. */
+  place?: RecordPlace;
 }
 
 /** Answer to `POST /v1/observations`. Refused records are in the dead-letter table; the rest is durable. */

@@ -24,14 +24,15 @@ export interface GivenBase {
  * The common fields of an observation.
  *
  * The id is the emitter's own with the emitter before it: a key can repeat (and so deduplicate) its own events, and
- * never make somebody else's look like a repetition. Without an id it is made from the record's content.
+ * never make somebody else's look like a repetition. Without an id it is made from the record's content and, where it lies
+ * somewhere to be read again, its place.
  */
 export function baseFields(given: GivenBase, context: NormalizeContext): ObservationBase {
-  const { principal } = context;
+  const { principal, placeKey } = context;
   const base: ObservationBase = {
     id:
       given.id === undefined
-        ? stableId('obs', principal.id, canonicalJson(given))
+        ? stableId('obs', principal.id, canonicalJson(given), ...(placeKey === undefined ? [] : [placeKey]))
         : `${principal.id}/${visibleText(given.id)}`,
     schemaVersion: SCHEMA_VERSION,
     time: epochMs(given.time),

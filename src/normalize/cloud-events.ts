@@ -75,9 +75,33 @@ export function fromBinary(headers: Iterable<readonly [string, string]>, data: u
   for (const [name, value] of headers) {
     if (!name.startsWith(PREFIX) || value.length > MAX_ATTRIBUTE_CHARS) continue;
     const attribute = name.slice(PREFIX.length);
-    if (/^[a-z0-9]{1,64}$/.test(attribute) && attribute !== 'data') event[attribute] = decoded(value);
+    if (isAttribute(attribute)) event[attribute] = decoded(value);
   }
   return event;
+}
+
+const KAFKA_PREFIX = 'ce_';
+
+/**
+ * The same from Kafka's binary form: attributes in `ce_` headers, as they are.
+ *
+ * @param headers a record's headers
+ */
+export function fromKafkaBinary(
+  headers: Iterable<readonly [string, Uint8Array]>,
+  data: unknown,
+): Record<string, unknown> {
+  const event: Record<string, unknown> = { data };
+  for (const [name, value] of headers) {
+    if (!name.startsWith(KAFKA_PREFIX) || value.length > MAX_ATTRIBUTE_CHARS) continue;
+    const attribute = name.slice(KAFKA_PREFIX.length);
+    if (isAttribute(attribute)) event[attribute] = Buffer.from(value).toString('utf8');
+  }
+  return event;
+}
+
+function isAttribute(name: string): boolean {
+  return /^[a-z0-9]{1,64}$/.test(name) && name !== 'data';
 }
 
 /** A header's value as the HTTP binding writes it: perhaps in quotes, percent-encoded within. */

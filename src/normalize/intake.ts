@@ -6,7 +6,7 @@ import type { Log, RawRecord } from '../log/port.js';
 import type { Observation } from '../model/observation.js';
 import { mayActFor, type Principal } from '../model/principal.js';
 import type { ShedCount } from '../model/source-report.js';
-import type { CheckRequest, IntakeReport, Refusal } from '../model/wire.js';
+import type { CheckRequest, IntakeReport, RefusedRecord } from '../model/wire.js';
 import { prepareAttempt } from './attempt.js';
 import { deadLetter } from './dead-letter.js';
 import { Door } from './door.js';
@@ -83,9 +83,10 @@ export class LoggingIntake implements Intake {
 
   async accept(
     records: readonly IncomingRecord[],
-    refused: readonly (Refusal & { raw: string })[],
+    refused: readonly RefusedRecord[],
     principal: Principal,
     format?: string,
+    seen?: (observation: Observation) => void,
   ): Promise<IntakeReport> {
     const normalizer = this.#normalizer(format);
     const bytes =
@@ -95,14 +96,19 @@ export class LoggingIntake implements Intake {
       const context = this.#context(principal);
       this.#door.arrived(principal);
       const out: RawRecord[] = [];
-      const refusals: (Refusal & { raw: string })[] = [...refused];
+      const refusals: RefusedRecord[] = [...refused];
       let accepted = 0;
       for (const [i, record] of records.entries()) {
         // A large batch must not keep a gateway waiting that asks about a single call.
         if (i % RECORDS_PER_TURN === RECORDS_PER_TURN - 1) await setImmediate();
-        const refusal = this.#take(normalizer, record.value, context, out);
+        const { index, value, place } = record;
+        const own = place?.key === undefined ? context : { ...context, placeKey: place.key };
+        const refusal = this.#take(normalizer, value, own, out, seen);
         if (refusal === undefined) accepted++;
-        else refusals.push({ index: record.index, field: refusal.field, reason: refusal.reason, raw: rawOf(record) });
+        else {
+          const { field, reason } = refusal;
+          refusals.push({ index, field, reason, raw: rawOf(record), ...(place === undefined ? {} : { place }) });
+        }
       }
       refusals.sort((a, b) => a.index - b.index);
       this.#appendDeadLetters(refusals, context, out);
@@ -136,12 +142,18 @@ export class LoggingIntake implements Intake {
       format === undefined
         ? normalizers[0]
         : (normalizers.find((one) => one.format === format) ?? moreNormalizers?.(format));
-    if (found === undefined) throw new Error(`no wire format is called ${format}`);
+    if (found === undefined) throw new UnknownFormatError(`no wire format is called ${format}`);
     return found;
   }
 
   /** Adds a record's log records to `out`: all of its observations or none, but for what is shed. */
-  #take(normalizer: Normalizer, value: unknown, context: NormalizeContext, out: RawRecord[]): Refused | undefined {
+  #take(
+    normalizer: Normalizer,
+    value: unknown,
+    context: NormalizeContext,
+    out: RawRecord[],
+    seen?: (observation: Observation) => void,
+  ): Refused | undefined {
     const taken: Accepted[] = [];
     for (const result of normalizer.normalize(value, context)) {
       if (!result.ok) return result;
@@ -150,6 +162,7 @@ export class LoggingIntake implements Intake {
       taken.push(result);
     }
     for (const { observation, payload } of taken) {
+      seen?.(observation);
       const admission = this.#door.admit(context.principal, observation, normalizer.format);
       if (admission === 'shed') continue;
       out.push(encodeRecord({ type: 'observation', value: observation }));
@@ -170,7 +183,7 @@ export class LoggingIntake implements Intake {
     return refuse('agentId', 'this key may not speak for this agent; use a key that is bound to it');
   }
 
-  #appendDeadLetters(refusals: readonly (Refusal & { raw: string })[], context: NormalizeContext, out: RawRecord[]) {
+  #appendDeadLetters(refusals: readonly RefusedRecord[], context: NormalizeContext, out: RawRecord[]) {
     for (const refusal of refusals.slice(0, MAX_DEAD_LETTERS)) {
       out.push(encodeRecord({ type: 'dead-letter', value: deadLetter(refusal, context) }));
     }
@@ -207,6 +220,12 @@ export class LoggingIntake implements Intake {
   #context(principal: Principal): NormalizeContext {
     return { principal, observedAt: this.#options.clock.now(), seed: this.#options.seed };
   }
+}
+
+/** A wire format that is not there, or not any more: mappings come and go. */
+class UnknownFormatError extends Error {
+  override name = 'UnknownFormatError';
+  readonly code = 'UNKNOWN_FORMAT';
 }
 
 function rawOf(record: IncomingRecord): string {

@@ -10,6 +10,8 @@ export interface NormalizeContext {
   observedAt: number;
   /** Per-install secret, 32 bit: keys every hash that is derived from content. */
   seed: number;
+  /** See `RecordPlace.key`. */
+  placeKey?: string;
 }
 
 /** One observation made from a wire record, with its content where there is any. */

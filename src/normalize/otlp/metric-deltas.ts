@@ -8,6 +8,7 @@ const MAX_PART_CHARS = 48;
 
 interface Total {
   startMs: number;
+  timeMs: number;
   value: number;
   count: number;
   sum: number;
@@ -36,11 +37,13 @@ export class MetricDeltas {
     return { [`${name}.count`]: delta.count, [`${name}.mean`]: delta.sum / delta.count };
   }
 
-  #since(point: OtlpPoint, whose: string): Omit<Total, 'startMs'> | undefined {
+  #since(point: OtlpPoint, whose: string): Omit<Total, 'startMs' | 'timeMs'> | undefined {
     const key = JSON.stringify([whose, point.name, point.scope, [...point.attributes]]);
     const before = this.#totals.get(key);
-    const { startMs, value, count, sum } = point;
-    this.#totals.set(key, { startMs, value, count, sum });
+    const { startMs, timeMs, value, count, sum } = point;
+    // Sent or read again: a total that falls by that is no new start.
+    if (before !== undefined && timeMs <= before.timeMs && startMs <= before.startMs) return undefined;
+    this.#totals.set(key, { startMs, timeMs, value, count, sum });
     if (before === undefined) return undefined;
     // A new start, or a total that fell: the emitter began anew.
     const isReset = before.startMs !== startMs || count < before.count || (point.isMonotonic && value < before.value);

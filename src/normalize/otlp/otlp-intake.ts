@@ -1,7 +1,7 @@
 import type { IncomingRecord, Intake } from '../../api/port.js';
 import { stableId } from '../../lib/hash.js';
 import type { Principal } from '../../model/principal.js';
-import type { Refusal } from '../../model/wire.js';
+import type { Refusal, RefusedRecord } from '../../model/wire.js';
 import { codingAgentOf, machineOf } from '../coding-agents/machine.js';
 import { readCodingAgent } from '../coding-agents/read-coding-agent.js';
 import { ToolDecisions } from '../coding-agents/tool-decisions.js';
@@ -66,8 +66,11 @@ export class OtlpIntake {
     return { ...this.#counters, placedBy: { ...this.#counters.placedBy } };
   }
 
-  /** @returns what was refused; the rest is in the log, or was about something else than agents */
-  async accept(batch: OtlpBatch, principal: Principal): Promise<Refusal[]> {
+  /**
+   * @param intake what it is handed on to; the usual one when left out
+   * @returns what was refused; the rest is in the log, or was about something else than agents
+   */
+  async accept(batch: OtlpBatch, principal: Principal, intake = this.#options.intake): Promise<Refusal[]> {
     const pending: Pending[] = [];
     for (const { index, value, bytes } of batch.records) {
       this.#counters[COUNTERS[value.signal]]++;
@@ -88,7 +91,7 @@ export class OtlpIntake {
     this.#counters.unplaced += lost.length;
     for (const { found } of ready) this.#options.placed?.(principal, found.by);
     for (const _ of lost) this.#options.placed?.(principal, 'nothing');
-    return this.#hand(ready, [...batch.refused, ...lost.map(unplaced)], principal);
+    return this.#hand(ready, [...batch.refused, ...lost.map(unplaced)], principal, intake);
   }
 
   #saidBy(record: OtlpRecord, principal: Principal): Said | undefined {
@@ -104,8 +107,9 @@ export class OtlpIntake {
 
   async #hand(
     ready: readonly Placed[],
-    refused: readonly (Refusal & { raw: string })[],
+    refused: readonly RefusedRecord[],
     principal: Principal,
+    intake: Intake,
   ): Promise<Refusal[]> {
     const sorted = ready.toSorted((a, b) => a.pending.index - b.pending.index);
     const work: IncomingRecord[] = [];
@@ -117,7 +121,6 @@ export class OtlpIntake {
         if (Object.keys(values).length > 0) samples.push({ index, bytes, value: sampleOf(record, found, values) });
       } else if (said !== undefined) work.push({ index, bytes, value: workOf(record, said, found) });
     }
-    const { intake } = this.#options;
     const report = await intake.accept(work, refused, principal, workNormalizer.format);
     if (samples.length === 0) return report.refused;
     return [...report.refused, ...(await intake.accept(samples, [], principal)).refused];
@@ -194,7 +197,7 @@ function placementOf(record: OtlpRecord, said: Said | undefined, tenant: string)
   };
 }
 
-function unplaced({ index, record }: Pending): Refusal & { raw: string } {
+function unplaced({ index, record }: Pending): RefusedRecord {
   const reason =
     'nothing says which agent and session this is about; set gen_ai.agent.id and gen_ai.conversation.id on the record, an ancestor or the resource, or at least service.name';
   const raw = JSON.stringify({ scope: record.scope, name: 'name' in record ? record.name : record.eventName });

@@ -12,7 +12,7 @@ const MAX_JSON_DEPTH = 96;
 export function otlpReceiver(intake: OtlpIntake, limits: OtlpLimits): OtlpReceiver {
   return {
     receive: async ({ signal, encoding, body }, principal: Principal) => {
-      const batch = read(signal, encoding, body, limits);
+      const batch = readExport(signal, encoding, body, limits);
       const refused = await intake.accept(batch, principal);
       const [first] = refused;
       const message =
@@ -25,7 +25,8 @@ export function otlpReceiver(intake: OtlpIntake, limits: OtlpLimits): OtlpReceiv
   };
 }
 
-function read(signal: OtlpSignal, encoding: OtlpEncoding, body: Buffer, limits: OtlpLimits): OtlpBatch {
+/** What an export holds. @throws OtlpError */
+export function readExport(signal: OtlpSignal, encoding: OtlpEncoding, body: Buffer, limits: OtlpLimits): OtlpBatch {
   if (encoding === 'protobuf') return decodeProtobuf(signal, body, limits);
   checkShape(body);
   let value: unknown;

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { cloudEventNormalizer, fromBinary } from '../../../src/normalize/cloud-events.js';
+import { cloudEventNormalizer, fromBinary, fromKafkaBinary } from '../../../src/normalize/cloud-events.js';
 import { STREAMS } from '../../../src/model/observation.js';
 import { meshEvent, publishedEvent } from '../../support/records/cloud-events.js';
 
@@ -94,4 +94,18 @@ describe('the binary form', () => {
       }),
     );
   });
+});
+
+it('takes attributes from Kafka headers as they are, and no others', () => {
+  const text = (value: string) => new TextEncoder().encode(value);
+  const headers: [string, Uint8Array][] = [
+    ['ce_id', text('a%20b')],
+    ['ce_source', text('"gruß"')],
+    ['ce_data', text('no')],
+    ['ce___proto__', text('no')],
+    ['ce-type', text('no')],
+    ['ce_long', new Uint8Array(5_000)],
+    ['__proto__', text('no')],
+  ];
+  expect(fromKafkaBinary(headers, { a: 1 })).toEqual({ data: { a: 1 }, id: 'a%20b', source: '"gruß"' });
 });
