@@ -22,6 +22,7 @@ import type {
   Intake,
   Journal,
   Mappings,
+  Owners,
   OtlpReceiver,
   ResponseBoard,
   SourceBoard,
@@ -57,6 +58,8 @@ export interface ApiPorts {
   cloudEvent: CloudEventBinding;
   mappings: Mappings;
   checker: Checker;
+  /** Absent where all agents are scored here. */
+  owners?: Owners;
   incidents: IncidentBoard;
   commands: CommandBoard;
   holds: HoldBoard;

@@ -3,6 +3,7 @@ import { ByteBudget } from './byte-budget.js';
 import type { ApiContext, ApiCounters, ApiDeps, ApiLimits, ApiPorts, Env } from './context.js';
 import { answerError, ApiError } from './errors.js';
 import type { KeyRing } from './keys.js';
+import { atOwner } from './forwarding.js';
 import { PageAccess } from './page-access.js';
 import { PageSessions } from './page-sessions.js';
 import type { Pages } from './port.js';
@@ -168,7 +169,7 @@ function handlersOf(deps: ApiDeps, page: PageDeps): Record<Route, Handler> {
     'POST /v1/lifts/:id/reject': postFleetLiftDecision(deps, 'reject-lift'),
     'GET /v1/incidents': getIncidents(deps),
     'GET /v1/incidents/:id': getIncident(deps),
-    'GET /v1/incidents/:id/response': getResponse(deps),
+    'GET /v1/incidents/:id/response': atOwner(deps, agentOfIncident(deps), getResponse(deps)),
     'POST /v1/incidents/:id/verdict': postVerdict(deps),
     'GET /v1/discovery': getDiscovery(deps),
     'GET /v1/sources': getSources(deps),
@@ -176,17 +177,25 @@ function handlersOf(deps: ApiDeps, page: PageDeps): Record<Route, Handler> {
     'GET /v1/erasures/:id': getErasure(deps),
     'GET /v1/observations/:id/content': getContent(deps),
     'GET /v1/audit': getAudit(deps),
-    'GET /v1/baselines/:id': getBaseline(deps),
-    'GET /v1/baselines/:id/diff': getBaselineDiff(deps),
-    'POST /v1/baselines/:id/rollback': postRollback(deps),
-    'POST /v1/baselines/:id/restore': postRestore(deps),
-    'POST /v1/baselines/:id/rebuild': postRebuild(deps),
-    'GET /v1/baselines/:id/rebuild': getRebuild(deps),
+    'GET /v1/baselines/:id': atOwner(deps, agentInPath, getBaseline(deps)),
+    'GET /v1/baselines/:id/diff': atOwner(deps, agentInPath, getBaselineDiff(deps)),
+    'POST /v1/baselines/:id/rollback': atOwner(deps, agentInPath, postRollback(deps)),
+    'POST /v1/baselines/:id/restore': atOwner(deps, agentInPath, postRestore(deps)),
+    'POST /v1/baselines/:id/rebuild': atOwner(deps, agentInPath, postRebuild(deps)),
+    'GET /v1/baselines/:id/rebuild': atOwner(deps, agentInPath, getRebuild(deps)),
     'POST /v1/learning': postLearning(deps),
     'POST /v1/calibrate': postCalibrate(deps),
     'POST /v1/detectors/reload': postDetectorsReload(deps),
     'POST /v1/keys/rotate': postKeyRotation(deps),
   };
+}
+
+function agentInPath(c: ApiContext): string | undefined {
+  return c.req.param('id');
+}
+
+function agentOfIncident({ ports }: ApiDeps): (c: ApiContext) => string | undefined {
+  return (c) => ports.incidents.get(c.var.principal.tenant, c.req.param('id') ?? '')?.agentId;
 }
 
 /** A document that never changes. */

@@ -85,8 +85,16 @@ export interface Mappings {
   has(name: string): boolean;
 }
 
+/** Where agents are scored, in an install of several nodes. */
+export interface Owners {
+  /** Where to reach the node that scores the agent; undefined where that is this one, or none is known. */
+  urlOf(tenant: string, agentId: string): string | undefined;
+}
+
 /** Answers gateways that ask. */
 export interface Checker {
+  /** Longest wait for an answer, ms. */
+  readonly deadlineMs: number;
   /** Logs the attempt, has it scored in the event lane and answers within the deadline. */
   check(request: CheckRequest, principal: Principal): Promise<CheckAnswer>;
 }

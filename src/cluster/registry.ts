@@ -3,14 +3,6 @@ import type { KafkaClient, ReceivedRecord } from '../kafka/port.js';
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** What a node says of itself when it takes a partition over. */
-export interface Owner {
-  nodeId: string;
-  /** Where other nodes send requests about the partition's agents. */
-  url: string;
-  generation: number;
-}
-
 export interface RegistryOptions {
   client: Pick<KafkaClient, 'produce'>;
   /** Compacted, one partition. */
@@ -42,6 +34,8 @@ export class Registry {
   /** Takes in records of the topic, in order. One that cannot be read changes nothing. */
   take(records: readonly ReceivedRecord[]): void {
     for (const { key, value, offset } of records) {
+      // After a break reading may begin a little before.
+      if (offset < this.#position) continue;
       this.#position = offset + 1;
       const name = key === null ? '' : decoder.decode(key);
       const fact = value === null ? undefined : parse(value);

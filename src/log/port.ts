@@ -5,6 +5,11 @@ import type { LogRecordType } from '../model/log-record.js';
 export interface RawRecord {
   type: LogRecordType;
   data: Uint8Array;
+  /**
+   * What decides the partition where there are several: records with the same key lie in the same one. The log itself
+   * does not keep it.
+   */
+  key?: string;
 }
 
 /** A record with its place. Positions rise by one, starting at 1; only a log that lost records has gaps in them. */

@@ -7,7 +7,29 @@ import { isRecordType } from './segment.js';
 
 /** The record as the log holds it: JSON text in UTF-8. */
 export function encodeRecord(record: LogRecord): RawRecord {
-  return { type: record.type, data: Buffer.from(JSON.stringify(record.value)) };
+  const data = Buffer.from(JSON.stringify(record.value));
+  const key = keyOf(record);
+  return key === undefined ? { type: record.type, data } : { type: record.type, data, key };
+}
+
+/** The key of everything about an agent, which one partition keeps in order. */
+export function agentKey(tenant: string, agentId: string): string {
+  return `${tenant}\0${agentId}`;
+}
+
+/** What a record is about, where it says so itself. */
+function keyOf({ type, value }: LogRecord): string | undefined {
+  switch (type) {
+    case 'observation':
+    case 'payload':
+    case 'content-read':
+      return agentKey(value.tenant, value.agentId);
+    case 'dead-letter':
+    case 'source-trouble':
+      return agentKey(value.tenant, value.principalId);
+    default:
+      return undefined;
+  }
 }
 
 /**

@@ -34,6 +34,10 @@ export class Checker {
     this.#options = options;
   }
 
+  get deadlineMs(): number {
+    return this.#options.deadlineMs;
+  }
+
   stats(): { waiting: number; answered: number; timedOut: number } {
     return { waiting: this.#waiting.size, answered: this.#answered, timedOut: this.#timedOut };
   }

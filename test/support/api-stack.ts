@@ -240,6 +240,7 @@ export async function startApi(
     signing,
     clock: systemClock,
     checker: {
+      deadlineMs: 250,
       check: async (request, principal) => {
         checks.push(request);
         await log.append(intake.prepareAttempt(request, principal).records);

@@ -23,7 +23,7 @@ const COMPOSERS = new Set([
   'main.ts',
 ]);
 /** So may what stands in these: commands put stages together, and steps of the pipeline bring several of them together. */
-const COMPOSING = ['cli/', 'scoring/'];
+const COMPOSING = ['cli/', 'cluster/', 'scoring/'];
 /** Folders without domain stages above them. */
 const GROUND = new Set(['model', 'lib']);
 /** Packages that only one part may use. */

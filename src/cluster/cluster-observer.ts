@@ -1,0 +1,195 @@
+import { randomUUID } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { hostname } from 'node:os';
+import type { Owners } from '../api/port.js';
+import { ConfigError, type Config } from '../config.js';
+import { openDoors } from '../core-doors.js';
+import { loadShared } from '../core-shared.js';
+import { MAX_INCIDENTS, openViews } from '../core-views.js';
+import { discover } from '../governance/discovery.js';
+import { KafkaConnection } from '../kafka/client.js';
+import { partitionOf } from '../kafka/partitioner.js';
+import { topicsOf } from '../kafka/topics.js';
+import type { Clock } from '../lib/clock.js';
+import { encodeRecord } from '../log/record-codec.js';
+import type { Observer } from '../observer.js';
+import type { Epochs, SigningKeys } from '../signing/port.js';
+import { AudienceEpochs } from './audience-epochs.js';
+import { destinationOf } from './destination.js';
+import { joinInstall } from './install.js';
+import { JournalOutbox } from './journal-outbox.js';
+import { Registry } from './registry.js';
+import { RoutedLog } from './routed-log.js';
+import { SharedDetectors } from './shared-detectors.js';
+import { SharedView } from './shared-view.js';
+import { publishedByAll } from './published-keys.js';
+import { Workers } from './workers.js';
+
+export interface ClusterOptions {
+  config: Config;
+  env: NodeJS.ProcessEnv;
+  clock: Clock;
+  notice: (message: string, facts: Record<string, unknown>) => void;
+  /** This process cannot go on. */
+  failed: (error: unknown) => void;
+}
+
+/** What a node of a cluster has beside what every observer has. */
+export interface ClusterObserver extends Observer {
+  cluster: () => Record<string, unknown>;
+  owners: Owners;
+  epochs: Epochs;
+  /** The keys of this node, published together with those of all others. */
+  publishKeys: (own: SigningKeys) => Promise<SigningKeys>;
+}
+
+/**
+ * One node of a cluster over Kafka. Resolves when it has read what all nodes share; partitions come when the group of the
+ * workers assigns them.
+ *
+ * @throws ConfigError, LibraryError, LearningError, and an error of Kafka's that waiting cannot help
+ */
+export async function openClusterObserver(options: ClusterOptions): Promise<ClusterObserver> {
+  const { config, env, clock, notice, failed } = options;
+  const { cluster } = config;
+  if (cluster === undefined) throw new ConfigError('cluster: is not set');
+  mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
+  const nodeId = cluster.node.id ?? hostname();
+  const run = randomUUID();
+  const topics = topicsOf(cluster.topicPrefix);
+  const client = new KafkaConnection(cluster.kafka, {
+    env,
+    compression: cluster.compression,
+    log: (level, message, facts) => {
+      if (level === 'warn' || level === 'error') notice(message, { ...facts });
+    },
+  });
+  let detectors: SharedDetectors | undefined;
+  const registry = new Registry({ client, topic: topics.nodes, changed: (key) => detectors?.changed(key) });
+  const effects = new JournalOutbox(registry);
+  const shared = loadShared(config);
+  detectors = new SharedDetectors(registry, shared.archive);
+
+  const views = openViews({
+    store: { outbox: () => [], outboxHead: 0, checkpointOutboxHead: 0 },
+    maxAgents: config.detection.maxAgents,
+    stored: { incidents: [], commands: [], restrictions: [], lifts: [], holds: [] },
+  });
+  let isShown = false;
+  const view = new SharedView({
+    client,
+    topics,
+    groupId: `${cluster.groupId}-node-${nodeId}-${run}`,
+    sessionTimeoutMs: cluster.sessionTimeoutMs,
+    registry,
+    told: (entries, position) => {
+      effects.apply(entries, position);
+      if (isShown) views.apply([...entries]);
+    },
+    notice,
+    failed,
+  });
+  try {
+    const atStart = await view.caughtUp();
+    views.incidents.restore(atStart.incidents.sort((a, b) => a.updatedAt - b.updatedAt));
+    views.commands.restore({ commands: [], restrictions: atStart.restrictions }, 0, []);
+    views.apply(effects.outbox(0, Number.MAX_SAFE_INTEGER));
+    isShown = true;
+    const install = await joinInstall(registry, clock);
+    const log = new RoutedLog(client, topics.observations, cluster.partitions);
+    const doors = openDoors({ config, clock, notice, log, seed: install.seed });
+    const workers = new Workers({
+      config,
+      cluster,
+      nodeId,
+      clock,
+      client,
+      topics,
+      registry,
+      seed: install.seed,
+      shared,
+      log,
+      detectors,
+      effects,
+      answer: (id, answer) => doors.checker.answer(id, answer),
+      seen: (observation, riskNats) => views.agents.note(observation, riskNats),
+      notice,
+      failed,
+    });
+    const { library, detectorsDir, folder } = shared;
+    const observer: ClusterObserver = {
+      ...doors,
+      ...views,
+      library,
+      detectorsDir,
+      detectorsHash: () => folder?.set.hash ?? '',
+      activateDetectors: async (set, files) => {
+        await detectors.share(set, files);
+        await observer.record({
+          type: 'activation',
+          value: { time: clock.now(), tenant: '', what: 'detectors', value: set.hash },
+        });
+      },
+      hosted: () => workers.hosted(),
+      partitionOf: (tenant, agentId) => workers.partition(partitionOf(tenant, agentId, cluster.partitions)),
+      onHosted: (begin) => workers.onHosted(begin),
+      onLeading: (begin) => workers.onLeading(begin),
+      discover: (query) => {
+        const hosted = workers.hosted();
+        const here = (agentId: string) => workers.partition(partitionOf(query.tenant, agentId, cluster.partitions));
+        return discover(
+          {
+            library,
+            baselines: {
+              agents: (tenant) => hosted.flatMap(({ baselines }) => [...baselines.agents(tenant)]),
+              usage: (tenant, agentId) => here(agentId)?.baselines.usage(tenant, agentId),
+            },
+            grants: {
+              agents: (tenant) => hosted.flatMap(({ entitlements }) => [...entitlements.agents(tenant)]),
+              grantsOf: (tenant, agentId) => here(agentId)?.entitlements.grantsOf(tenant, agentId) ?? [],
+            },
+            heard: views.agents,
+            incidents: (tenant) => views.incidents.list({ tenant, limit: MAX_INCIDENTS }),
+            clock,
+          },
+          query,
+        );
+      },
+      record: async (...records) => {
+        for (const record of records) {
+          const destination = destinationOf(record, views);
+          const raw = encodeRecord(record);
+          if (destination === 'everywhere') await log.appendTo(allOf(cluster.partitions), raw);
+          else await log.append([{ ...raw, key: destination.key }]);
+        }
+      },
+      tick: async () => {
+        const own = workers.hosted().map(({ partition }) => partition);
+        if (own.length === 0) return;
+        await log.appendTo(own, encodeRecord({ type: 'tick', value: { now: clock.now() } }));
+      },
+      startedAt: atStart.position,
+      cluster: () => ({ nodeId, kafka: client.health, ...view.status(), ...workers.status() }),
+      owners: {
+        urlOf: (tenant, agentId) => workers.urlOf(partitionOf(tenant, agentId, cluster.partitions)),
+      },
+      epochs: new AudienceEpochs(registry, install, { nodeId, run }),
+      publishKeys: (own) => publishedByAll(registry, nodeId, own),
+      close: async () => {
+        await workers.stop();
+        await view.stop();
+        await client.close();
+      },
+    };
+    if (cluster.roles.includes('worker')) workers.start();
+    return observer;
+  } catch (error) {
+    await view.stop();
+    await client.close();
+    throw error;
+  }
+}
+
+function allOf(partitions: number): number[] {
+  return Array.from({ length: partitions }, (_, partition) => partition);
+}

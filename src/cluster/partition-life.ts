@@ -1,0 +1,304 @@
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Config } from '../config.js';
+import { openScoringCore, type ScoringCoreOptions } from '../core-scoring.js';
+import type { SharedParts } from '../core-shared.js';
+import type { KafkaClient, KafkaGroup, OffsetGap, PoisonBatch, ReceivedRecord } from '../kafka/port.js';
+import type { Clock } from '../lib/clock.js';
+import { ChangelogRewindError } from '../log/changelog-errors.js';
+import { EmbeddedEnvironment } from '../log/embedded-environment.js';
+import { MirroredLog } from '../log/mirrored-log.js';
+import type { ScoringStore } from '../log/port.js';
+import { StateReplica } from '../log/state-replica.js';
+import type { HostedPartition } from '../observer.js';
+import { KafkaChangelog, changelogRecord } from './kafka-changelog.js';
+import { logEntries, lostRecords, unreadable } from './log-entries.js';
+import { Publisher, type TellingTopics } from './publisher.js';
+import type { RoutedLog } from './routed-log.js';
+import type { SharedDetectors } from './shared-detectors.js';
+
+/** Records before the checkpoint that a new machine fetches too: the timelines of incidents name them. */
+const LOOKBACK_RECORDS = 20_000;
+/** Records that may wait for scoring before no more are fetched. */
+const MAX_WAITING_RECORDS = 20_000;
+const LOOK_MS = 20;
+/** Least size of a partition's environment, which is address space and not memory. */
+const MIN_MAP_BYTES = 2 * 1024 ** 3;
+
+export interface PartitionTopics extends TellingTopics {
+  observations: string;
+  state: string;
+}
+
+export interface LifeParts {
+  partition: number;
+  config: Config;
+  /** Of how many. */
+  partitions: number;
+  clock: Clock;
+  client: KafkaClient;
+  group: () => KafkaGroup;
+  topics: PartitionTopics;
+  seed: number;
+  shared: SharedParts;
+  log: RoutedLog;
+  detectors: SharedDetectors;
+  answer: ScoringCoreOptions['answer'];
+  seen: NonNullable<ScoringCoreOptions['seen']>;
+  notice: (message: string, facts: Record<string, unknown>) => void;
+  /** It is scored from here on. */
+  opened: (live: LivePartition) => void;
+  /** Something failed while the partition was still owned: the process cannot go on. */
+  failed: (error: unknown) => void;
+}
+
+/** A partition that is restored and scored here. */
+export interface LivePartition extends HostedPartition {
+  publisher: Publisher;
+  generation: number;
+  /** Hash of the detector set that the log activated last; empty before the first. */
+  activeSet: string;
+}
+
+interface Running {
+  live: LivePartition;
+  log: MirroredLog;
+}
+
+/**
+ * One partition from its assignment to this worker until it is given up: restores the scoring state from its changelog,
+ * then scores the log from where that state is.
+ */
+export class PartitionLife {
+  readonly partition: number;
+  readonly #parts: LifeParts;
+  readonly #environment: EmbeddedEnvironment;
+  readonly #replica: StateReplica;
+  /** The changelog must be read up to here before the state is whole. */
+  readonly #goal: number;
+  readonly #beganAt: number;
+  readonly #logOffset: Promise<number>;
+  #beginLog: (offset: number) => void = () => {};
+  #generation: number;
+  #changelog: KafkaChangelog | undefined;
+  #running: Running | undefined;
+  #taking: Promise<void> | undefined;
+  #isOver = false;
+
+  /** Opens what an earlier run has left of the partition on this machine. */
+  static async open(parts: LifeParts, generation: number): Promise<PartitionLife> {
+    const { partition, partitions, config, clock, client, topics } = parts;
+    const environment = EmbeddedEnvironment.open({
+      directory: join(config.dataDir, 'partitions', String(partition)),
+      clock,
+      maxBytes: Math.max(MIN_MAP_BYTES, Math.ceil(config.log.mapBytes / partitions)),
+      reserveBytes: config.log.reserveBytes,
+    });
+    try {
+      const replica = await StateReplica.open({ environment, clock });
+      const offsets = await client.topicOffsets(topics.state);
+      const goal = offsets.find((one) => one.partition === partition)?.high ?? 0;
+      const life = new PartitionLife(parts, { environment, replica, goal, generation });
+      life.#takeOverWhenWhole();
+      return life;
+    } catch (error) {
+      await environment.close();
+      throw error;
+    }
+  }
+
+  private constructor(
+    parts: LifeParts,
+    opened: { environment: EmbeddedEnvironment; replica: StateReplica; goal: number; generation: number },
+  ) {
+    this.#parts = parts;
+    this.partition = parts.partition;
+    this.#environment = opened.environment;
+    this.#replica = opened.replica;
+    this.#goal = opened.goal;
+    this.#generation = opened.generation;
+    this.#beganAt = parts.clock.now();
+    this.#logOffset = new Promise((resolve) => {
+      this.#beginLog = resolve;
+    });
+  }
+
+  get live(): LivePartition | undefined {
+    return this.#running?.live;
+  }
+
+  /** Offset of the changelog from which on this must be fed. */
+  get stateOffset(): number {
+    return this.#replica.nextOffset;
+  }
+
+  /** Offset of the log to read from; known once the state is restored. */
+  logOffset(): Promise<number> {
+    return this.#logOffset;
+  }
+
+  status(): Record<string, unknown> {
+    const { entries, bytes, ignored, isWarm } = this.#replica.progress;
+    const restored = { entries, bytes, ignored, isWarm };
+    return { generation: this.#generation, restored, publishing: this.#running?.live.publisher.status() };
+  }
+
+  /** Takes what came of the changelog, in order. */
+  async takeState(records: readonly ReceivedRecord[], highWatermark: number): Promise<void> {
+    const last = records.at(-1);
+    if (this.#isOver || last === undefined) return;
+    const entries = records.map(changelogRecord).filter((entry) => entry !== undefined);
+    try {
+      await this.#replica.apply(entries, last.offset + 1 >= highWatermark);
+    } catch (error) {
+      if (!(error instanceof ChangelogRewindError)) throw error;
+      this.#readAgain(error);
+      return;
+    }
+    this.#takeOverWhenWhole();
+  }
+
+  /** Takes what came of the log, in order; waits while scoring is far behind. */
+  async takeLog(records: readonly ReceivedRecord[]): Promise<void> {
+    const running = this.#running;
+    if (running === undefined || this.#isOver) return;
+    await running.log.accept(await logEntries(records, this.#parts.detectors, this.#parts.clock));
+    while (!this.#isOver && running.log.head - running.live.scoring.position > MAX_WAITING_RECORDS) {
+      await sleep(LOOK_MS);
+    }
+  }
+
+  /** Bytes of the log that are no records: they are kept as dead letters in the place of the records. */
+  async takePoison(poison: PoisonBatch): Promise<void> {
+    this.#parts.notice('records of the log cannot be read', { ...poison });
+    await this.#running?.log.accept(unreadable(poison, this.#parts.clock));
+  }
+
+  /** Records of the log are gone before they were read: people must know what was not watched. */
+  takeGap(gap: OffsetGap): void {
+    const { notice, log, clock, partition } = this.#parts;
+    notice('records of the log were lost before they were scored', { ...gap });
+    log
+      .appendTo([partition], lostRecords(gap, clock))
+      .catch((error: unknown) => notice('a gap of the log could not be recorded', { error: String(error) }));
+  }
+
+  /**
+   * Ends it. The data stays for the next time.
+   *
+   * @param isHandedOver another worker owns it already: nothing may be written any more
+   */
+  async end(isHandedOver: boolean): Promise<void> {
+    if (isHandedOver) this.giveUp();
+    await this.#taking;
+    const running = this.#running;
+    if (running !== undefined) {
+      await running.live.scoring.stop();
+      await running.live.publisher.stop();
+    }
+    this.giveUp();
+    await this.#replica.close();
+    await running?.log.close();
+    await this.#environment.close();
+  }
+
+  /** Another worker owns the partition: nothing is written in its name any more. */
+  giveUp(): void {
+    this.#isOver = true;
+    this.#changelog?.giveUp();
+    this.#beginLog(0);
+  }
+
+  #readAgain(error: ChangelogRewindError): void {
+    const { group, topics, notice } = this.#parts;
+    notice('the scoring state is read anew', { partition: this.partition, reason: error.message });
+    group().seek(topics.state, this.partition, error.offset);
+  }
+
+  #takeOverWhenWhole(): void {
+    if (this.#isOver || this.#taking !== undefined || this.#replica.nextOffset < this.#goal) return;
+    this.#taking = this.#takeOver().catch((error: unknown) => {
+      if (error instanceof ChangelogRewindError) {
+        this.#readAgain(error);
+        this.#taking = undefined;
+      } else if (!this.#isOver) this.#parts.failed(error);
+    });
+  }
+
+  async #takeOver(): Promise<void> {
+    const { client, topics, group, clock, notice, log: routed } = this.#parts;
+    const { partition } = this;
+    // Kafka counts anew where it has forgotten a group; the changelog remembers.
+    this.#generation = Math.max(this.#generation, this.#replica.generation + 1);
+    this.#changelog = new KafkaChangelog({
+      client,
+      topic: topics.state,
+      partition,
+      generation: this.#generation,
+      owns: () => group().owns(topics.observations, partition),
+    });
+    const store = await this.#replica.takeOver(this.#changelog);
+    const offsets = await client.topicOffsets(topics.observations);
+    const low = offsets.find((one) => one.partition === partition)?.low ?? 0;
+    const log = await MirroredLog.open({
+      environment: this.#environment,
+      remote: { append: (records) => routed.append(records) },
+      begin: Math.max(low + 1, firstNeeded(store)),
+      gap: ({ from, to }) => this.takeGap({ topic: topics.observations, partition, expected: from - 1, found: to - 1 }),
+    });
+    if (this.#isOver) return log.close();
+    this.#running = { log, live: this.#openScoring(log, store) };
+    const { entries, bytes, isWarm } = this.#replica.progress;
+    const tookMs = clock.now() - this.#beganAt;
+    notice('a partition is scored here', { partition, generation: this.#generation, entries, bytes, isWarm, tookMs });
+    this.#beginLog(log.head);
+    this.#parts.opened(this.#running.live);
+  }
+
+  #openScoring(log: MirroredLog, store: ScoringStore): LivePartition {
+    const { config, client, topics, group, clock, partitions } = this.#parts;
+    const { partition } = this;
+    const share = (cap: number): number => Math.ceil((cap * Math.min(partitions, 2)) / partitions);
+    const {
+      activeSet,
+      stored: _,
+      start,
+      ...core
+    } = openScoringCore({
+      ...this.#parts,
+      config: {
+        ...config,
+        join: {
+          ...config.join,
+          maxSessions: share(config.join.maxSessions),
+          maxWindows: share(config.join.maxWindows),
+        },
+        detection: { ...config.detection, maxAgents: share(config.detection.maxAgents) },
+      },
+      log,
+      store,
+      clock,
+      committed: () => {},
+      failed: (error) => {
+        if (!this.#isOver) this.#parts.failed(error);
+      },
+    });
+    const publisher = new Publisher({
+      client,
+      topics,
+      partition,
+      store,
+      mayWrite: () => !this.#isOver && !group().isFenced(),
+      onNotice: (_level, message) => this.#parts.notice(message, { partition }),
+    });
+    start();
+    publisher.start();
+    return { ...core, partition, log, store, publisher, activeSet, generation: this.#generation };
+  }
+}
+
+/** First position of the log that is read here: by scoring, by storing, or for a timeline. */
+function firstNeeded(store: ScoringStore): number {
+  const needed = Math.min(store.nextPosition - LOOKBACK_RECORDS, store.cursor('store-log') + 1);
+  return Math.max(1, needed);
+}

@@ -1,0 +1,218 @@
+import { hostname } from 'node:os';
+import type { Config } from '../config.js';
+import type { KafkaGroup } from '../kafka/port.js';
+import { encodeRecord } from '../log/record-codec.js';
+import type { ClusterConfig } from '../model/kafka-settings.js';
+import type { EffectsToTell, End, HostedPartition } from '../observer.js';
+import { Owners } from './owners.js';
+import { PartitionLife, type LifeParts, type LivePartition } from './partition-life.js';
+import type { Registry } from './registry.js';
+
+/** How often Kafka is told how far reading has come, for people and tools, ms. */
+const COMMIT_MS = 5_000;
+
+export interface WorkersParts extends Omit<LifeParts, 'partition' | 'partitions' | 'group' | 'opened'> {
+  config: Config;
+  cluster: ClusterConfig;
+  nodeId: string;
+  registry: Registry;
+  /** What those follow who tell people and gateways. */
+  effects: EffectsToTell;
+}
+
+/** The partitions that the group of the workers gives to this node. */
+export class Workers {
+  readonly #parts: WorkersParts;
+  readonly #lives = new Map<number, PartitionLife>();
+  /** Lives that are ending: their directory is not free yet. */
+  readonly #ending = new Map<number, Promise<void>>();
+  readonly #begins: ((partition: HostedPartition) => End)[] = [];
+  readonly #leads: ((effects: EffectsToTell, startedAt: number) => End)[] = [];
+  readonly #ends = new Map<number, End[]>();
+  readonly #owners: Owners;
+  #group: KafkaGroup | undefined;
+  #committing: NodeJS.Timeout | undefined;
+
+  constructor(parts: WorkersParts) {
+    this.#parts = parts;
+    const { cluster, config, nodeId, registry } = parts;
+    const url = cluster.node.url ?? `http://${hostname()}:${config.http.port}`;
+    this.#owners = new Owners(registry, { nodeId, url });
+  }
+
+  /** Joins the group. */
+  start(): void {
+    const { cluster, client, topics, failed } = this.#parts;
+    this.#group = client.openGroup({
+      groupId: cluster.groupId,
+      topics: [topics.observations, topics.state],
+      assigner: 'colocated',
+      compacted: [topics.state],
+      sessionTimeoutMs: cluster.sessionTimeoutMs,
+      startOffset: (topic, partition) => {
+        const life = this.#lives.get(partition);
+        return topic === topics.state ? life?.stateOffset : life?.logOffset();
+      },
+      handlers: {
+        assigned: async (generation, partitions) => {
+          const own = partitions.filter(({ topic }) => topic === topics.observations);
+          await Promise.all(own.map(({ partition }) => this.#open(partition, generation)));
+        },
+        revoked: (partitions) => {
+          for (const { topic, partition } of partitions) if (topic === topics.observations) this.#end(partition, true);
+        },
+        records: async (topic, partition, { records, highWatermark }) => {
+          const life = this.#lives.get(partition);
+          if (topic === topics.state) await life?.takeState(records, highWatermark);
+          else await life?.takeLog(records);
+        },
+        poison: async (poison) => {
+          if (poison.topic === topics.observations) await this.#lives.get(poison.partition)?.takePoison(poison);
+          else
+            failed(new Error(`${poison.topic}/${poison.partition}: the scoring state cannot be read: ${poison.cause}`));
+        },
+        gap: (gap) => {
+          if (gap.topic === topics.observations) this.#lives.get(gap.partition)?.takeGap(gap);
+        },
+        fatal: failed,
+      },
+    });
+    this.#committing = setInterval(() => void this.#commit(), COMMIT_MS);
+  }
+
+  hosted(): LivePartition[] {
+    return [...this.#lives.values()].flatMap(({ live }) => live ?? []).sort((a, b) => a.partition - b.partition);
+  }
+
+  partition(partition: number): LivePartition | undefined {
+    return this.#lives.get(partition)?.live;
+  }
+
+  /** Where to reach the owner of a partition; undefined where that is this node, or nobody. */
+  urlOf(partition: number): string | undefined {
+    return this.#lives.has(partition) ? undefined : this.#owners.urlOf(partition);
+  }
+
+  onHosted(begin: (partition: HostedPartition) => End): void {
+    this.#begins.push(begin);
+    for (const live of this.hosted()) this.#keepEnd(live.partition, begin(live));
+  }
+
+  onLeading(begin: (effects: EffectsToTell, startedAt: number) => End): void {
+    this.#leads.push(begin);
+    if (this.partition(LEADERS_PARTITION) !== undefined) this.#lead(begin);
+  }
+
+  status(): Record<string, unknown> {
+    const group = this.#group;
+    return {
+      generation: group?.generation ?? 0,
+      fenced: group?.isFenced() ?? false,
+      owned: Object.fromEntries([...this.#lives].map(([partition, life]) => [partition, life.status()])),
+      lag: group?.lag().filter(({ topic }) => topic === this.#parts.topics.observations) ?? [],
+      owners: this.#owners.all(),
+    };
+  }
+
+  /** Finishes what is owned, takes last checkpoints and leaves the group. */
+  async stop(): Promise<void> {
+    clearInterval(this.#committing);
+    await Promise.all([...this.#lives.keys()].map((partition) => this.#end(partition, false)));
+    await Promise.all(this.#ending.values());
+    await this.#group?.stop();
+  }
+
+  async #open(partition: number, generation: number): Promise<void> {
+    await this.#ending.get(partition);
+    const { cluster, failed, notice } = this.#parts;
+    const life = await PartitionLife.open(
+      {
+        ...this.#parts,
+        partition,
+        partitions: cluster.partitions,
+        group: () => {
+          if (this.#group === undefined) throw new Error('the group is not open yet');
+          return this.#group;
+        },
+        opened: (live) => this.#opened(live),
+        failed: (error) => {
+          notice('a partition cannot be scored', { partition, error: String(error) });
+          failed(error);
+        },
+      },
+      generation,
+    );
+    this.#lives.set(partition, life);
+  }
+
+  #opened(live: LivePartition): void {
+    const { partition, generation } = live;
+    for (const begin of this.#begins) this.#keepEnd(partition, begin(live));
+    if (partition === LEADERS_PARTITION) for (const begin of this.#leads) this.#lead(begin);
+    this.#owners.announce(partition, generation).catch((error: unknown) => {
+      this.#parts.notice('it cannot be announced who scores a partition', { partition, error: String(error) });
+    });
+    this.#activateFirstDetectors(live).catch((error: unknown) => {
+      this.#parts.notice('the detectors cannot be activated', { partition, error: String(error) });
+    });
+  }
+
+  /**
+   * A partition that has no detectors yet gets those of this node's folder. Later ones come by an order alone: else nodes
+   * whose folders differ, as while one after the other is upgraded, would take turns.
+   */
+  async #activateFirstDetectors({ partition, activeSet }: LivePartition): Promise<void> {
+    const { shared, detectors, log, clock } = this.#parts;
+    if (activeSet !== '' || shared.folder === undefined) return;
+    const { set, files } = shared.folder;
+    await detectors.share(set, files);
+    const value = { time: clock.now(), tenant: '', what: 'detectors' as const, value: set.hash };
+    await log.appendTo([partition], encodeRecord({ type: 'activation', value }));
+  }
+
+  #lead(begin: (effects: EffectsToTell, startedAt: number) => End): void {
+    const { effects } = this.#parts;
+    this.#keepEnd(LEADERS_PARTITION, begin(effects, effects.outboxHead));
+  }
+
+  #keepEnd(partition: number, end: End): void {
+    const ends = this.#ends.get(partition) ?? [];
+    this.#ends.set(partition, ends);
+    ends.push(end);
+  }
+
+  #end(partition: number, isHandedOver: boolean): Promise<void> {
+    const life = this.#lives.get(partition);
+    if (life === undefined) return Promise.resolve();
+    this.#lives.delete(partition);
+    const ends = this.#ends.get(partition) ?? [];
+    this.#ends.delete(partition);
+    const end = async (): Promise<void> => {
+      if (isHandedOver) life.giveUp();
+      for (const one of ends.reverse()) await one(isHandedOver);
+      await life.end(isHandedOver);
+    };
+    const ending = end()
+      .catch((error: unknown) => {
+        this.#parts.notice('a partition was not closed cleanly', { partition, error: String(error) });
+      })
+      .finally(() => this.#ending.delete(partition));
+    this.#ending.set(partition, ending);
+    return ending;
+  }
+
+  async #commit(): Promise<void> {
+    const group = this.#group;
+    if (group === undefined || group.isFenced()) return;
+    const { observations } = this.#parts.topics;
+    const offsets = this.hosted()
+      .filter(({ partition }) => group.owns(observations, partition))
+      .map(({ partition, store }) => ({ topic: observations, partition, offset: store.nextPosition - 1 }));
+    await group.commit(offsets, group.generation).catch(() => {
+      // Only a hint for people and tools; the next one comes soon.
+    });
+  }
+}
+
+/** Whoever scores this partition tells people and gateways. */
+const LEADERS_PARTITION = 0;
