@@ -23,7 +23,9 @@ import { DetectorReloader } from './detect/reloader.js';
 import type { Clock } from './lib/clock.js';
 import { installSeed } from './log/install-seed.js';
 import type { Principal } from './model/principal.js';
-import { openEmbeddedObserver } from './observer.js';
+import type { OutboxEntry } from './model/effect.js';
+import { openClusterObserver } from './cluster/cluster-observer.js';
+import { openEmbeddedObserver, type Observer } from './observer.js';
 import { PartitionUpkeep } from './partition-upkeep.js';
 import { startTelling } from './telling.js';
 import { openSigning } from './signing/open-signing.js';
@@ -104,17 +106,19 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
     // Effects are committed no sooner than this has run to where both are there.
     let operations: Operations | undefined;
     let api: Api | undefined;
-    const observer = openEmbeddedObserver({
+    const base = {
       config,
-      committed: (entries) => operations?.metrics.took(entries),
+      committed: (entries: readonly OutboxEntry[]) => operations?.metrics.took(entries),
       clock,
-      notice: (message, facts) => logger.info(facts, message),
-      failed: (error) => {
+      notice: (message: string, facts: Record<string, unknown>) => logger.info(facts, message),
+      failed: (error: unknown) => {
         // With its way there: whoever reads this has nothing else to go by.
         logger.fatal({ err: error }, 'scoring cannot go on');
         fail(error);
       },
-    });
+    };
+    const clustered = config.cluster === undefined ? undefined : await openClusterObserver({ ...base, env });
+    const observer: Observer = clustered ?? openEmbeddedObserver(base);
     closers.push(observer.close);
     const parts: RunningParts = { observer, link, upkeeps: new Map(), telling: undefined, config };
     operations = startOperations({
@@ -127,7 +131,13 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
     });
     const { board, health, measured } = operations;
     closers.push(operations.stop);
-    const signing = await openSigning({ config, clock, startedAt: observer.startedAt });
+    const { keys: ownKeys, ...signing } = await openSigning({
+      config,
+      clock,
+      startedAt: observer.startedAt,
+      ...(clustered === undefined ? {} : { epochs: clustered.epochs }),
+    });
+    const signingKeys = (await clustered?.publishKeys(ownKeys)) ?? ownKeys;
     const reloader = new DetectorReloader({
       directory: observer.detectorsDir,
       hash: observer.detectorsHash(),
@@ -237,7 +247,8 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
           }),
           oversees,
         },
-        signing,
+        signing: { ...signing, keys: signingKeys },
+        ...(clustered === undefined ? {} : { owners: clustered.owners }),
         clock,
       },
       onUnexpected: (error, request) =>

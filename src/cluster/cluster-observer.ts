@@ -12,6 +12,7 @@ import { partitionOf } from '../kafka/partitioner.js';
 import { topicsOf } from '../kafka/topics.js';
 import type { Clock } from '../lib/clock.js';
 import { encodeRecord } from '../log/record-codec.js';
+import type { OutboxEntry } from '../model/effect.js';
 import type { Observer } from '../observer.js';
 import type { Epochs, SigningKeys } from '../signing/port.js';
 import { AudienceEpochs } from './audience-epochs.js';
@@ -30,6 +31,8 @@ export interface ClusterOptions {
   env: NodeJS.ProcessEnv;
   clock: Clock;
   notice: (message: string, facts: Record<string, unknown>) => void;
+  /** Effects that left an outbox of a partition that is scored here. */
+  committed?: (entries: readonly OutboxEntry[]) => void;
   /** This process cannot go on. */
   failed: (error: unknown) => void;
 }
@@ -53,6 +56,11 @@ export async function openClusterObserver(options: ClusterOptions): Promise<Clus
   const { config, env, clock, notice, failed } = options;
   const { cluster } = config;
   if (cluster === undefined) throw new ConfigError('cluster: is not set');
+  if (config.keys.length === 0) {
+    throw new ConfigError(
+      'keys: are needed in a cluster; give all nodes the same, since they ask each other with them',
+    );
+  }
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
   const nodeId = cluster.node.id ?? hostname();
   const run = randomUUID();
@@ -113,6 +121,7 @@ export async function openClusterObserver(options: ClusterOptions): Promise<Clus
       effects,
       answer: (id, answer) => doors.checker.answer(id, answer),
       seen: (observation, riskNats) => views.agents.note(observation, riskNats),
+      committed: (entries) => options.committed?.(entries),
       notice,
       failed,
     });

@@ -37,6 +37,8 @@ export function destinationOf({ type, value }: LogRecord, views: SubjectViews): 
     case 'payload':
     case 'content-read':
       return about(value.agentId);
+    case 'erasure':
+      return { key: agentKey(value.tenant, value.name) };
     case 'dead-letter':
     case 'source-trouble':
       return { key: agentKey(value.tenant, value.principalId) };

@@ -44,6 +44,7 @@ export interface LifeParts {
   log: RoutedLog;
   detectors: SharedDetectors;
   answer: ScoringCoreOptions['answer'];
+  committed: ScoringCoreOptions['committed'];
   seen: NonNullable<ScoringCoreOptions['seen']>;
   notice: (message: string, facts: Record<string, unknown>) => void;
   /** It is scored from here on. */
@@ -278,7 +279,6 @@ export class PartitionLife {
       log,
       store,
       clock,
-      committed: () => {},
       failed: (error) => {
         if (!this.#isOver) this.#parts.failed(error);
       },
