@@ -5,7 +5,7 @@ import { openScoringCore, type ScoringCoreOptions } from '../core-scoring.js';
 import type { SharedParts } from '../core-shared.js';
 import type { KafkaClient, KafkaGroup, OffsetGap, PoisonBatch, ReceivedRecord } from '../kafka/port.js';
 import type { Clock } from '../lib/clock.js';
-import { ChangelogRewindError } from '../log/changelog-errors.js';
+import { ChangelogRewindError, FencedError } from '../log/changelog-errors.js';
 import { EmbeddedEnvironment } from '../log/embedded-environment.js';
 import { MirroredLog } from '../log/mirrored-log.js';
 import type { ScoringStore } from '../log/port.js';
@@ -213,16 +213,17 @@ export class PartitionLife {
   #readAgain(error: ChangelogRewindError): void {
     const { group, topics, notice } = this.#parts;
     notice('the scoring state is read anew', { partition: this.partition, reason: error.message });
-    group().seek(topics.state, this.partition, error.offset);
+    group().seek(topics.state, this.partition, error.from);
   }
 
   #takeOverWhenWhole(): void {
     if (this.#isOver || this.#taking !== undefined || this.#replica.nextOffset < this.#goal) return;
     this.#taking = this.#takeOver().catch((error: unknown) => {
-      if (error instanceof ChangelogRewindError) {
-        this.#readAgain(error);
-        this.#taking = undefined;
-      } else if (!this.#isOver) this.#parts.failed(error);
+      this.#taking = undefined;
+      if (error instanceof ChangelogRewindError) this.#readAgain(error);
+      // Of an owner whose group Kafka has forgotten: what comes next of the changelog says the generation to exceed.
+      else if (error instanceof FencedError) this.#parts.notice(error.message, { partition: this.partition });
+      else if (!this.#isOver) this.#parts.failed(error);
     });
   }
 
