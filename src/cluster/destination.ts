@@ -17,30 +17,35 @@ export interface SubjectViews {
  * Whose partition a record of people or gateways goes to: the key of an agent, or `everywhere` for what concerns all
  * agents, or an agent that is not known here: each partition takes no notice of what it does not know.
  */
-export function destinationOf({ type, value }: LogRecord, views: SubjectViews): Destination {
-  if (type === 'tick') return EVERYWHERE;
-  const about = (agentId: string | undefined): Destination =>
-    // What a class of agents has in common is one incident, which each partition has for its own agents.
-    agentId === undefined || agentId.startsWith(CLASS) ? EVERYWHERE : { key: agentKey(value.tenant, agentId) };
+export function destinationOf(record: LogRecord, views: SubjectViews): Destination {
+  if (record.type === 'erasure') return { key: agentKey(record.value.tenant, record.value.name) };
+  const about = subjectOf(record, views);
+  // What a class of agents has in common is one incident, which each partition has for its own agents.
+  if (about === undefined || about.agentId.startsWith(CLASS)) return EVERYWHERE;
+  return { key: agentKey(about.tenant, about.agentId) };
+}
+
+/** Whose agent a record is about, where it says so or it is known. */
+function subjectOf({ type, value }: LogRecord, views: SubjectViews): { tenant: string; agentId: string } | undefined {
+  const known = (found: { agentId: string } | undefined, tenant: string) =>
+    found === undefined ? undefined : { tenant, agentId: found.agentId };
   switch (type) {
     case 'verdict':
-      return about(views.incidents.get(value.tenant, value.incidentId)?.agentId);
+      return known(views.incidents.get(value.tenant, value.incidentId), value.tenant);
     case 'ack':
-      return about(views.commands.get(value.tenant, value.commandId)?.agentId);
+      return known(views.commands.get(value.tenant, value.commandId), value.tenant);
     case 'order':
-      if (value.liftId !== undefined) return EVERYWHERE;
-      if (value.holdId !== undefined) return about(views.holds.get(value.tenant, value.holdId)?.agentId);
-      return about(value.agentId ?? views.commands.get(value.tenant, value.commandId ?? '')?.agentId);
+      if (value.liftId !== undefined) return undefined;
+      if (value.holdId !== undefined) return known(views.holds.get(value.tenant, value.holdId), value.tenant);
+      if (value.agentId !== undefined) return { tenant: value.tenant, agentId: value.agentId };
+      return known(views.commands.get(value.tenant, value.commandId ?? ''), value.tenant);
     case 'activation':
-      return about(value.agentId);
+      return value.agentId === undefined ? undefined : { tenant: value.tenant, agentId: value.agentId };
     case 'observation':
     case 'payload':
     case 'content-read':
-      return about(value.agentId);
-    case 'erasure':
-      return { key: agentKey(value.tenant, value.name) };
-    case 'dead-letter':
-    case 'source-trouble':
-      return { key: agentKey(value.tenant, value.principalId) };
+      return value;
+    default:
+      return undefined;
   }
 }

@@ -59,7 +59,9 @@ export class Workers {
           await Promise.all(own.map(({ partition }) => this.#open(partition, generation)));
         },
         revoked: (partitions) => {
-          for (const { topic, partition } of partitions) if (topic === topics.observations) this.#end(partition, true);
+          for (const { topic, partition } of partitions) {
+            if (topic === topics.observations) void this.#end(partition, true);
+          }
         },
         records: async (topic, partition, { records, highWatermark }) => {
           const life = this.#lives.get(partition);
