@@ -94,6 +94,7 @@ export function startOperations(operated: OperationsParts): Operations {
       }
     },
     measured: (checker) => ({
+      deadlineMs: checker.deadlineMs,
       check: async (request, principal) => {
         const begunMs = elapsedMs();
         const answer = await checker.check(request, principal);
