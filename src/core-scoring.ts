@@ -22,6 +22,7 @@ import type { Clock } from './lib/clock.js';
 import { decodeState } from './lib/state-table.js';
 import type { Log, ScoringStore } from './log/port.js';
 import { decodeRecord } from './log/record-codec.js';
+import type { PartitionPlace } from './model/allowance.js';
 import type { Command, Restriction } from './model/command.js';
 import type { OutboxEntry } from './model/effect.js';
 import type { FleetLift } from './model/fleet-lift.js';
@@ -58,6 +59,8 @@ export interface ScoringCoreOptions extends Partial<
   /** The log of one partition, and what scoring has made of it so far. */
   log: Log;
   store: ScoringStore;
+  /** Which partition it is, of how many; the only one where it is left out. */
+  place?: PartitionPlace;
   /** Per-install secret, 32 bit: keys every hash that is derived from content. */
   seed: number;
   shared: SharedParts;
@@ -167,6 +170,7 @@ export function openScoringCore(options: ScoringCoreOptions): ScoringCore {
   const responder = new Responder({
     mode: config.mode,
     ...config.respond,
+    ...(options.place === undefined ? {} : { place: options.place }),
     classOf,
     policyOf: classPolicies(config.respond, (agentId) => library.profileOf(agentId)),
     knownAgents: (tenant) => baselines.knownAgents(tenant),

@@ -66,7 +66,6 @@ const EXPECTED = new Set([
   'LibraryError',
   'MappingError',
   'DirectoryHeldError',
-  'FormatError',
   'ListenError',
   'ObserverError',
   'RecordedDataError',

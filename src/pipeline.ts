@@ -152,6 +152,9 @@ export class Scoring {
         return this.#verdicts.apply(output.value);
       case 'activation':
         return this.#activations.apply(output.value);
+      case 'lease':
+        // Its time is of the clock of whoever gave it out: here it moves nothing on.
+        return this.#turn.emit(responder.onLease(output.value, this.#turn.now));
       case 'source-trouble':
         this.#turn.advance(output.value.time);
         return this.#sources.tell(output.value);

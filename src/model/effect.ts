@@ -1,3 +1,4 @@
+import type { AllowanceStatus } from './allowance.js';
 import type { BaselineVersion } from './baseline.js';
 import type { Command, CommandEvent, Restriction } from './command.js';
 import type { FleetLift } from './fleet-lift.js';
@@ -20,7 +21,9 @@ export type Effect =
   | { type: 'hold'; value: Hold }
   | { type: 'fleet-lift'; value: FleetLift }
   | { type: 'baseline'; value: BaselineVersion }
-  | { type: 'window'; value: WindowSummary };
+  | { type: 'window'; value: WindowSummary }
+  /** For whoever divides the caps among partitions; not stored. */
+  | { type: 'allowance'; value: AllowanceStatus };
 
 export type EffectType = Effect['type'];
 

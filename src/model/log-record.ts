@@ -1,4 +1,5 @@
 import type { Rebuilding } from './baseline.js';
+import type { Lease } from './allowance.js';
 import type { CommandAction, LoweredPosture } from './command.js';
 import type { ContentRead } from './content-read.js';
 import type { Erasure } from './erasure.js';
@@ -112,6 +113,7 @@ export type LogRecord =
   | { type: 'source-trouble'; value: SourceTrouble }
   | { type: 'dead-letter'; value: DeadLetter }
   | { type: 'content-read'; value: ContentRead }
-  | { type: 'erasure'; value: Erasure };
+  | { type: 'erasure'; value: Erasure }
+  | { type: 'lease'; value: Lease };
 
 export type LogRecordType = LogRecord['type'];

@@ -46,17 +46,26 @@ export class BlastRadius {
     return this.#contained.get(tenant)?.has(agentId) ?? false;
   }
 
-  /** @param known counts the tenant's known agents; asked only where it matters */
-  reach(tenant: string, known: () => number): Reach {
-    const { minContainedAgents } = this.#options;
+  /** Agents contained in the tenant that has most of them. */
+  most(): number {
+    let most = 0;
+    for (const agents of this.#contained.values()) most = Math.max(most, agents.size);
+    return most;
+  }
+
+  /**
+   * @param known counts the tenant's known agents; asked only where it matters
+   * @param minContainedAgents instead of the configured one
+   */
+  reach(tenant: string, known: () => number, minContainedAgents = this.#options.minContainedAgents): Reach {
     const contained = this.contained(tenant);
     if (contained < minContainedAgents) return { contained, known: 0, maxContained: minContainedAgents };
-    return this.limit(tenant, known());
+    return this.limit(tenant, known(), minContainedAgents);
   }
 
   /** @param known the tenant's known agents */
-  limit(tenant: string, known: number): Reach {
-    const { maxContainedShare, minContainedAgents } = this.#options;
+  limit(tenant: string, known: number, minContainedAgents = this.#options.minContainedAgents): Reach {
+    const { maxContainedShare } = this.#options;
     const maxContained = Math.max(minContainedAgents, Math.floor(maxContainedShare * known));
     return { contained: this.contained(tenant), known, maxContained };
   }

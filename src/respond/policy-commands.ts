@@ -2,11 +2,12 @@ import { stableId } from '../lib/hash.js';
 import { COMMAND_ACTIONS, type Command, type CommandAction } from '../model/command.js';
 import type { Effect } from '../model/effect.js';
 import type { Incident } from '../model/incident.js';
-import type { ResponseCaps, ResponsePolicy } from '../model/response-policy.js';
+import type { ResponsePolicy } from '../model/response-policy.js';
 import type { Reach } from './blast-radius.js';
 import type { CommandLedger } from './command-ledger.js';
-import { CommandRate } from './command-rate.js';
+import type { CommandRate } from './command-rate.js';
 import type { ContainmentScope } from './cool-down.js';
+import type { LeasedCaps } from './leased-caps.js';
 import {
   caseOf,
   LEAST_EMITTERS,
@@ -23,11 +24,11 @@ const MAX_TIMES = 1_000;
 
 export interface PolicyCommandsOptions {
   mode: 'observe' | 'act';
-  caps: ResponseCaps;
+  leased: LeasedCaps;
+  rate: CommandRate;
   policyOf: (agentId: string) => ResponsePolicy;
   ledger: CommandLedger;
   reach: (tenant: string) => Reach;
-  load: (key: string) => Uint8Array | undefined;
 }
 
 /** A command that the blast-radius cap made a proposal of. */
@@ -69,7 +70,7 @@ export class PolicyCommands {
 
   constructor(options: PolicyCommandsOptions) {
     this.#options = options;
-    this.#rate = new CommandRate(options.load);
+    this.#rate = options.rate;
   }
 
   /** Proposals that the cap made of commands, since the last call. */
@@ -115,7 +116,8 @@ export class PolicyCommands {
     about: Pick<PolicyCase, 'agentId' | 'emitters' | 'violation'>,
     now: number,
   ): ReturnType<typeof obstacleTo> {
-    const { ledger, caps, policyOf } = this.#options;
+    const { ledger, policyOf } = this.#options;
+    const { caps } = this.#options.leased;
     const { tenant, agentId, action, incidentId = '' } = command;
     const scope = ledger.coolDown.history(command, incidentId, now);
     const facts = { ...this.#reached(tenant, agentId, now), sharedBehaviour: undefined, scope: () => scope, now };
@@ -129,7 +131,8 @@ export class PolicyCommands {
    * @param now processing time, epoch ms
    */
   onIncident(incident: Incident, circumstances: Circumstances, now: number): Effect[] {
-    const { caps, policyOf } = this.#options;
+    const { policyOf } = this.#options;
+    const { caps } = this.#options.leased;
     const about = caseOf(incident);
     const settings = { policy: policyOf(incident.agentId), caps };
     const plan = planResponse(about, settings, this.facts(incident, about, circumstances, now));
@@ -222,10 +225,6 @@ export class PolicyCommands {
     return ledger.record(proposal, { now, by: 'policy', detail: `waits for a person: ${why}` });
   }
 
-  drain(puts: { key: string; value: Uint8Array }[], deletes: string[]): void {
-    this.#rate.drain(puts, deletes);
-  }
-
   #issue(incident: Incident, planned: PlannedCommand, now: number): Effect[] {
     const { ledger } = this.#options;
     const { action, delivery, held = '', waitsFor, containMs, proposalMs, onTimeout } = planned;
@@ -258,12 +257,31 @@ export class PolicyCommands {
 
   #send(command: Command, why: string, now: number): Effect[] {
     this.#rate.note(command.tenant, now);
-    return this.#options.ledger.move(command, 'sent', { now, by: 'policy', detail: why });
+    const effects = this.#options.ledger.move(command, 'sent', { now, by: 'policy', detail: why });
+    this.#askForMore(command, now);
+    return effects;
   }
 
-  #propose(command: Command, held: string, now: number): Effect[] {
-    if (command.waitsFor === 'cap') this.#capped.push({ command, reason: held });
+  #propose(command: Command, why: string, now: number): Effect[] {
+    const isPart = command.waitsFor === 'cap' && this.#options.leased.isPart;
+    const held = isPart ? `${why}, as many as this partition may by itself now` : why;
+    if (command.waitsFor === 'cap') {
+      this.#capped.push({ command, reason: held });
+      this.#askForMore(command, now);
+    }
     return this.#options.ledger.record(command, { now, by: 'policy', detail: `waits for a person: ${held}` });
+  }
+
+  /** Where the next command would be beyond what this partition may do by itself, it asks for more of the whole. */
+  #askForMore({ tenant, agentId }: Command, now: number): void {
+    const { leased } = this.#options;
+    if (!leased.isPart) return;
+    const { commandsPerMinute, totalCommandsPerMinute } = leased.caps;
+    const { commandsLastMinute, totalCommandsLastMinute, reach } = this.#reached(tenant, agentId, now);
+    if (commandsLastMinute >= commandsPerMinute) leased.want('commandsPerMinute', moreThan(commandsPerMinute), now);
+    if (totalCommandsLastMinute >= totalCommandsPerMinute)
+      leased.want('totalCommandsPerMinute', moreThan(totalCommandsPerMinute), now);
+    if (reach.contained >= reach.maxContained) leased.want('minContainedAgents', reach.maxContained + 1, now);
   }
 
   /** What waited because peers did the same goes out once the case rests on more than that. */
@@ -275,6 +293,11 @@ export class PolicyCommands {
     if (waitsFor === undefined || waitsFor === 'peers') return [];
     return this.#propose({ ...command, waitsFor }, held, now);
   }
+}
+
+/** Twice as much, so that a few steps reach any amount. */
+function moreThan(amount: number): number {
+  return Math.max(1, 2 * amount);
 }
 
 function mayChange({ state, waitsFor }: Command): boolean {

@@ -1,4 +1,5 @@
 import { stableId } from '../lib/hash.js';
+import { ONLY_PARTITION, type AllowanceStatus, type Lease, type PartitionPlace } from '../model/allowance.js';
 import { isInForce, mayDecide, type Command } from '../model/command.js';
 import type { Effect } from '../model/effect.js';
 import type { FleetLift } from '../model/fleet-lift.js';
@@ -8,9 +9,11 @@ import type { CallObservation, ToolCallObservation } from '../model/observation.
 import type { ResponseCaps, ResponsePolicy, RespondSettings } from '../model/response-policy.js';
 import type { Reach } from './blast-radius.js';
 import { CommandLedger } from './command-ledger.js';
+import { CommandRate } from './command-rate.js';
 import { Confirmations, type ContainmentTrouble } from './confirmations.js';
 import { FleetLifts, type LiftWish } from './fleet-lifts.js';
 import { GuardingGateways } from './guarding-gateways.js';
+import { LeasedCaps } from './leased-caps.js';
 import {
   PolicyCommands,
   type CappedCommand,
@@ -25,6 +28,8 @@ export interface ResponderOptions extends Pick<
   'caps' | 'acknowledgeMs' | 'maxDeliveries' | 'gatewayRecentMs'
 > {
   mode: 'observe' | 'act';
+  /** Which partition it acts for; it begins with its share of the caps. */
+  place?: PartitionPlace;
   /** The response policy of an agent's class. */
   policyOf: (agentId: string) => ResponsePolicy;
   /** Class of an agent, by name. */
@@ -43,6 +48,8 @@ export interface ResponderOptions extends Pick<
 export class Responder {
   readonly #options: ResponderOptions;
   readonly #ledger: CommandLedger;
+  readonly #rate: CommandRate;
+  readonly #leased: LeasedCaps;
   readonly #policy: PolicyCommands;
   readonly #gateways: GuardingGateways;
   readonly #confirmations: Confirmations;
@@ -53,7 +60,18 @@ export class Responder {
     const gateways = new GuardingGateways({ recentMs: options.gatewayRecentMs, load: options.load });
     const gatewaysOf: GuardingGateways['of'] = (...of) => gateways.of(...of);
     const ledger = new CommandLedger({ ...options.caps, gatewaysOf, load: options.load });
-    const policy = new PolicyCommands({ ...options, ledger, reach: (tenant) => this.reach(tenant) });
+    const rate = new CommandRate(options.load);
+    const leased = new LeasedCaps({
+      caps: options.caps,
+      place: options.place ?? ONLY_PARTITION,
+      // No tenant has sent more than all of them together.
+      usage: (limit, now) => (limit === 'minContainedAgents' ? ledger.radius.most() : rate.inTotal(now)),
+      load: options.load,
+    });
+    this.#rate = rate;
+    this.#leased = leased;
+    const reach = (tenant: string) => this.reach(tenant);
+    const policy = new PolicyCommands({ ...options, leased, rate, ledger, reach });
     const climb: PolicyCommands['climb'] = (...from) => policy.climb(...from);
     this.#gateways = gateways;
     this.#ledger = ledger;
@@ -70,7 +88,18 @@ export class Responder {
 
   /** How far containment reaches in a tenant, and how far it may without a person. */
   reach(tenant: string): Reach {
-    return this.#ledger.radius.reach(tenant, () => this.#options.knownAgents(tenant));
+    const { minContainedAgents } = this.#leased.caps;
+    return this.#ledger.radius.reach(tenant, () => this.#options.knownAgents(tenant), minContainedAgents);
+  }
+
+  /** How this partition's part of the caps stands. @param now processing time, epoch ms */
+  allowance(now: number): AllowanceStatus {
+    return this.#leased.status(now);
+  }
+
+  /** From this record of the log on the partition's part of the caps is another one. */
+  onLease(lease: Lease, now: number): Effect[] {
+    return this.#leased.onLease(lease, now);
   }
 
   /** Agents that may be contained at once whatever the size of the fleet. */
@@ -98,7 +127,7 @@ export class Responder {
 
   /** Commands for a new or worsened incident. @param now processing time, epoch ms */
   onIncident(incident: Incident, circumstances: Circumstances, now: number): Effect[] {
-    return this.#policy.onIncident(incident, circumstances, now);
+    return [...this.#policy.onIncident(incident, circumstances, now), ...this.#leased.tell(now)];
   }
 
   /** What the policy asks about an incident's subject and the install. @param now processing time, epoch ms */
@@ -108,8 +137,7 @@ export class Responder {
 
   /** The policy that holds for an agent. */
   settingsOf(agentId: string): { policy: ResponsePolicy; caps: ResponseCaps } {
-    const { policyOf, caps } = this.#options;
-    return { policy: policyOf(agentId), caps };
+    return { policy: this.#options.policyOf(agentId), caps: this.#leased.caps };
   }
 
   /** A gateway's word. An unknown command, or a repeated confirmation, changes nothing. */
@@ -164,7 +192,8 @@ export class Responder {
     const expired = this.#ledger
       .active(({ expiresAt }) => expiresAt <= now)
       .flatMap((command) => this.#policy.onSilence(command, now) ?? this.#expire(command, now));
-    return [...expired, ...this.#confirmations.onTime(now), ...this.#fleetLifts.onTime(now)];
+    const others = [...this.#confirmations.onTime(now), ...this.#fleetLifts.onTime(now)];
+    return [...expired, ...others, ...this.#leased.tell(now)];
   }
 
   /** A call that a gateway asks about or that was reported: whoever asks and reports guards the agent. */
@@ -209,7 +238,8 @@ export class Responder {
 
   drain(puts: { key: string; value: Uint8Array }[], deletes: string[]): void {
     this.#ledger.drain(puts, deletes);
-    this.#policy.drain(puts, deletes);
+    this.#rate.drain(puts, deletes);
+    this.#leased.drain(puts, deletes);
     this.#fleetLifts.drain(puts, deletes);
     this.#gateways.drain(puts, deletes);
   }

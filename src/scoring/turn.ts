@@ -2,7 +2,15 @@ import type { Effect } from '../model/effect.js';
 import type { ScoringParts } from './parts.js';
 
 /** Effects of these types are put into the outbox at once: somebody acts on them. */
-const URGENT = new Set<Effect['type']>(['incident', 'command', 'command-event', 'restriction', 'hold', 'fleet-lift']);
+const URGENT = new Set<Effect['type']>([
+  'incident',
+  'command',
+  'command-event',
+  'restriction',
+  'hold',
+  'fleet-lift',
+  'allowance',
+]);
 
 /** Running totals since the start. */
 export interface TurnCounters {

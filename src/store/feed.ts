@@ -30,7 +30,7 @@ const TABLE_BY_RECORD: Partial<Record<LogRecordType, string>> = {
   erasure: 'erasures',
 };
 
-const TABLE_BY_EFFECT: Record<Effect['type'], string> = {
+const TABLE_BY_EFFECT: Record<Exclude<Effect['type'], 'allowance'>, string> = {
   signal: 'signals',
   incident: 'incidents',
   command: 'commands',
@@ -83,8 +83,9 @@ export function outboxFeed(store: OutboxSource, partition: number): Feed {
 }
 
 function outboxItem(entry: OutboxEntry, partition: number): FeedItem {
-  const place = entry.sequence;
-  const json = Buffer.from(JSON.stringify(entry.effect.value));
+  const { sequence: place, effect } = entry;
+  if (effect.type === 'allowance') return { place, bytes: 0, row: undefined };
+  const json = Buffer.from(JSON.stringify(effect.value));
   const lead = `"sequence":${place},"partition":${partition}`;
-  return { place, bytes: json.length, row: { table: TABLE_BY_EFFECT[entry.effect.type], place, lead, json } };
+  return { place, bytes: json.length, row: { table: TABLE_BY_EFFECT[effect.type], place, lead, json } };
 }
