@@ -5,7 +5,15 @@ import type { Effect, OutboxEntry } from '../model/effect.js';
 const decoder = new TextDecoder();
 
 /** Kinds of effects that others are told of; the rest goes from each partition's outbox to ClickHouse alone. */
-const TOLD = new Set<Effect['type']>(['incident', 'command', 'command-event', 'restriction', 'hold', 'fleet-lift']);
+const TOLD = new Set<Effect['type']>([
+  'incident',
+  'command',
+  'command-event',
+  'restriction',
+  'hold',
+  'fleet-lift',
+  'allowance',
+]);
 
 const lineSchema = z.object({
   partition: z.int().min(0),

@@ -18,6 +18,7 @@ const TYPES: Record<LogRecordType, Uint8Array> = {
   'dead-letter': Buffer.from('dead-letter'),
   'content-read': Buffer.from('content-read'),
   erasure: Buffer.from('erasure'),
+  lease: Buffer.from('lease'),
 };
 
 /** A record of the log, or why it is none. */

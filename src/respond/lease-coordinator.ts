@@ -95,6 +95,8 @@ export class LeaseCoordinator {
     this.#isDeposed = false;
     this.#known.clear();
     this.#pending.clear();
+    // What is of another term counts for nothing anyhow; a partition whose state was lost counts from one again.
+    this.#revisions.clear();
   }
 
   /**

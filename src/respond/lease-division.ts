@@ -17,11 +17,13 @@ export interface Claim {
  *
  * Whoever asks for nothing keeps one, so that its first command need not wait, unless somebody who asks has none.
  *
- * @param free what nobody has; may be below 0, then nothing is given
+ * @param free what nobody has; below 0 where there is too much, as after a partition's state was lost: then those
+ *   with most are lowered, whether they ask or not
  * @returns new allowances by partition, of those that change
  */
 export function divide(claims: readonly Claim[], free: number): Map<number, number> {
   const changed = new Map<number, number>();
+  if (free < 0) return lowered(claims, -free);
   const asking = claims
     .filter(({ wants, allowance }) => wants > allowance)
     .sort((a, b) => a.allowance - b.allowance || a.partition - b.partition);
@@ -57,5 +59,17 @@ export function divide(claims: readonly Claim[], free: number): Map<number, numb
   if (poorestHas === 0) for (const giver of idle.slice(0, 1)) take(giver, giver.allowance);
   const richest = asking.findLast((one) => givers.includes(one));
   if (changed.size === 0 && richest !== undefined) take(richest, Math.floor((richest.allowance - poorestHas) / 2));
+  return changed;
+}
+
+function lowered(claims: readonly Claim[], surplus: number): Map<number, number> {
+  const changed = new Map<number, number>();
+  let left = surplus + claims.reduce((sum, { coming }) => sum + Math.min(0, coming), 0);
+  for (const { partition, allowance, isBusy } of [...claims].sort((a, b) => b.allowance - a.allowance)) {
+    const taken = isBusy ? 0 : Math.min(left, allowance);
+    if (taken <= 0) continue;
+    changed.set(partition, allowance - taken);
+    left -= taken;
+  }
   return changed;
 }
