@@ -34,6 +34,7 @@ import { valueHash } from './normalize/derive.js';
 import { otlpReceiver } from './normalize/otlp/receiver.js';
 import { ErasureDesk } from './store/erasure-desk.js';
 import { ContentDesk } from './store/content-desk.js';
+import { storePassword } from './store/password.js';
 import { StoreLink } from './store/store-link.js';
 import { openStore } from './store/store.js';
 import { prepareKeys } from './api/first-keys.js';
@@ -93,7 +94,7 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
       open: () =>
         openStore({
           ...config.clickhouse,
-          password: config.clickhouse.passwordEnv === undefined ? '' : (env[config.clickhouse.passwordEnv] ?? ''),
+          password: storePassword(config.clickhouse, env),
           dataDir: config.dataDir,
           agentClasses: observer.library.classRows(config.detection.falseAlarmBudget),
           clock,

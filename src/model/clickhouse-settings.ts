@@ -33,6 +33,7 @@ export const clickhouseSchema = z
     url: z.string().default('embedded').superRefine(checkStoreUrl),
     username: z.string().default('default'),
     passwordEnv: z.string().exactOptional(),
+    passwordFile: z.string().min(1).exactOptional(),
     tls: tlsSchema.exactOptional(),
     /** The tables of several servers instead of one. */
     cluster: clickhouseClusterSchema.exactOptional(),
@@ -46,6 +47,10 @@ export const clickhouseSchema = z
       .int()
       .positive()
       .default(8 * 1024 ** 3),
+  })
+  .refine(({ passwordEnv, passwordFile }) => passwordEnv === undefined || passwordFile === undefined, {
+    path: ['passwordFile'],
+    message: 'give passwordEnv or passwordFile, not both',
   })
   .refine(({ tls, url }) => tls === undefined || url.startsWith('https:'), {
     path: ['tls'],

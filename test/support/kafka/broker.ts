@@ -176,7 +176,8 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
   };
 }
 
-function baseSettings(
+/** What one of so many brokers is started with, without users. */
+export function baseSettings(
   id: number,
   count: number,
   ports: Readonly<Record<string, number>>,
