@@ -66,6 +66,7 @@ const EXPECTED = new Set([
   'LibraryError',
   'MappingError',
   'DirectoryHeldError',
+  'FormatError',
   'ListenError',
   'ObserverError',
   'RecordedDataError',

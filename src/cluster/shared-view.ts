@@ -37,6 +37,8 @@ export interface StateAtStart {
 
 /** Reads on every node what all nodes share: the registry, the journal, and at the start the state beside it. */
 export class SharedView {
+  /** Not all topics there are: the log and its state belong to the workers. */
+  readonly #topics: readonly string[];
   readonly #parts: SharedViewParts;
   readonly #group: KafkaGroup;
   readonly #journal = new JournalReader();
@@ -48,9 +50,10 @@ export class SharedView {
   constructor(parts: SharedViewParts) {
     this.#parts = parts;
     const { client, topics, groupId, sessionTimeoutMs, failed } = parts;
+    this.#topics = [topics.nodes, topics.commandEvents, topics.commands, topics.incidents];
     this.#group = client.openGroup({
       groupId,
-      topics: Object.values(topics),
+      topics: this.#topics,
       assigner: 'everything',
       compacted: [topics.nodes, topics.commands, topics.incidents],
       startOffset: (topic) => this.#next(topic),
@@ -76,9 +79,9 @@ export class SharedView {
 
   /** Resolves when all that was there at the call has been read. */
   async caughtUp(): Promise<StateAtStart & { position: number }> {
-    const { client, topics } = this.#parts;
+    const { client } = this.#parts;
     const goals = new Map<string, number>();
-    for (const topic of Object.values(topics)) {
+    for (const topic of this.#topics) {
       const [only] = await client.topicOffsets(topic);
       if (only !== undefined && only.high > only.low) goals.set(topic, only.high);
     }

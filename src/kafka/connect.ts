@@ -32,7 +32,7 @@ export function connectKafka(config: KafkaConfig, env: NodeJS.ProcessEnv, log: K
     logCreator: () => {
       return ({ level, log: entry }) => {
         const { message, timestamp: _, logger: _name, stack: _stack, ...fields } = entry;
-        log(LEVELS.get(level) ?? 'debug', `kafka: ${message}`, fields);
+        log(isRebalance(fields) ? 'debug' : (LEVELS.get(level) ?? 'debug'), `kafka: ${message}`, fields);
       };
     },
   };
@@ -48,6 +48,11 @@ const LEVELS = new Map<number, 'error' | 'warn' | 'info' | 'debug'>([
   [logLevel.INFO, 'debug'],
   [logLevel.DEBUG, 'debug'],
 ]);
+
+/** That a group gains or loses a member is no fault; the library tells it for every heartbeat in between. */
+function isRebalance(fields: Readonly<Record<string, unknown>>): boolean {
+  return typeof fields['error'] === 'string' && fields['error'].includes('rebalancing');
+}
 
 function tlsOptions(tls: Exclude<KafkaConfig['tls'], true | undefined>): ConnectionOptions {
   const options: ConnectionOptions = {};

@@ -270,6 +270,8 @@ export class CheckpointedReader {
   async #waitForMore(): Promise<void> {
     const { log, clock, effects } = this.#parts;
     const stop = this.#stopping.signal;
+    // It may have been stopped during the last read; nothing would tell it once more.
+    if (stop.aborted) return;
     const now = clock.now();
     const effectsMs =
       this.#moving === undefined && effects.count() > 0 ? this.#effectsRestMs() - (now - this.#effectsAt) : Infinity;
@@ -289,8 +291,6 @@ export class CheckpointedReader {
       }, restMs);
     }
     stop.addEventListener('abort', end, { once: true });
-    // Stopped since the last look: nobody will say so again.
-    if (stop.aborted) end();
     try {
       await log.waitBeyond(this.#next - 1, sleep.signal);
     } finally {

@@ -3,6 +3,7 @@ import { constants } from 'node:os';
 import { open, type Database, type RootDatabase } from 'lmdb';
 import type { Clock } from '../lib/clock.js';
 import { acquireDirectoryLock, DirectoryHeldError, type DirectoryLock } from './directory-lock.js';
+import { bringUp } from './format.js';
 import { EnvironmentFailedError, LogFullError } from './log-errors.js';
 import { markMachineStart, type MachineStartMark } from './machine-start.js';
 import { SpaceGuard, type SpaceUse } from './space-guard.js';
@@ -10,9 +11,6 @@ import { WriteQueue, type Operation, type WriteJob } from './write-queue.js';
 
 const GIB = 2 ** 30;
 const MIB = 2 ** 20;
-
-/** Version of what lies in the databases; raised when an older program could no longer read it. */
-const FORMAT = 2;
 
 /** The system's error numbers, which the library passes on. LMDB turns a short write, as on a full disk, into EIO. */
 const EIO = 5;
@@ -126,6 +124,9 @@ export class EmbeddedEnvironment {
       mapSize: Math.ceil((maxBytes + GIB) / MIB) * MIB,
     });
     try {
+      this.meta = this.#root.openDB<MetaValue, string>({ name: 'meta', encoding: 'json' });
+      // Before anything else is opened: what a newer version wrote stays as it is.
+      bringUp(directory, this.meta.get('format'), (format) => this.meta.putSync('format', format));
       this.segments = this.#root.openDB<Uint8Array, number>({ name: 'segments', encoding: 'binary' });
       this.state = this.#root.openDB<Uint8Array, Uint8Array>({
         name: 'state',
@@ -133,9 +134,7 @@ export class EmbeddedEnvironment {
         keyEncoding: 'binary',
       });
       this.outbox = this.#root.openDB<string, number>({ name: 'outbox', encoding: 'string' });
-      this.meta = this.#root.openDB<MetaValue, string>({ name: 'meta', encoding: 'json' });
       this.staged = this.#root.openDB<Uint8Array, number>({ name: 'staged', encoding: 'binary' });
-      this.#checkFormat();
       this.#checkReaders();
     } catch (error) {
       void this.#root.close();
@@ -215,18 +214,6 @@ export class EmbeddedEnvironment {
       return true;
     } catch {
       return false;
-    }
-  }
-
-  #checkFormat(): void {
-    const format = this.meta.get('format');
-    // Format 1 had no staged checkpoints and no position of the effects; without them it means the same.
-    if (format === undefined || format === 1) this.meta.putSync('format', FORMAT);
-    else if (format !== FORMAT) {
-      throw new Error(
-        `${this.directory} has format ${JSON.stringify(format)} and this version reads ${FORMAT}; ` +
-          'start the version that wrote it, or choose another directory.',
-      );
     }
   }
 

@@ -30,7 +30,7 @@ const HEADER_BYTES = 13;
 const GAP_BYTES = HEADER_BYTES + 8;
 const FRAME_BYTES = 5;
 
-/** Stored numbers of the record types. Never renumber; a new type takes the next free one. */
+/** Stored numbers of the record types. Never renumber; a new type takes the next free one and raises the format (format.ts). */
 const TYPE_CODES: Record<LogRecordType, number> = {
   observation: 1,
   payload: 2,
@@ -50,6 +50,9 @@ const TYPES_BY_CODE = new Map<number, LogRecordType>(
   // `Object.keys` of an exhaustive record gives exactly its keys; the type system only knows strings.
   (Object.keys(TYPE_CODES) as LogRecordType[]).map((type) => [TYPE_CODES[type], type]),
 );
+
+/** The highest of them: an older program cannot read a log that holds it. */
+export const NEWEST_TYPE = Math.max(...Object.values(TYPE_CODES));
 
 /** Whether the log knows the type, for records that come from outside the type system. */
 export function isRecordType(type: string): type is LogRecordType {

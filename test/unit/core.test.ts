@@ -39,3 +39,16 @@ it('commits what it scored also when its clock leaps during a commit and then st
   expect(core.scoring.effectsPosition).toBe(core.log.head + 1);
   await core.close();
 });
+
+it('can be closed in whatever turn of its reading it is', async () => {
+  const clock = new ManualClock(Date.parse('2026-01-01T00:00:00Z'));
+  const config = { ...loadConfig(undefined, {}), dataDir: directory.path };
+  const failures: unknown[] = [];
+  for (let turns = 0; turns < 8; turns++) {
+    const core = openCore({ config, clock, notice: () => {}, failed: (error) => failures.push(error) });
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+    await core.close();
+    expect(core.scoring.position).toBe(core.store.nextPosition);
+  }
+  expect(failures).toEqual([]);
+});
