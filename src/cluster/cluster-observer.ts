@@ -110,6 +110,7 @@ export async function openClusterObserver(options: ClusterOptions): Promise<Clus
       config,
       cluster,
       nodeId,
+      run,
       clock,
       client,
       topics,

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../config.js';
 import { openScoringCore, type ScoringCoreOptions } from '../core-scoring.js';
@@ -6,13 +5,12 @@ import type { SharedParts } from '../core-shared.js';
 import type { KafkaClient, KafkaGroup, OffsetGap, PoisonBatch, ReceivedRecord } from '../kafka/port.js';
 import type { Clock } from '../lib/clock.js';
 import { ChangelogRewindError, FencedError } from '../log/changelog-errors.js';
-import { EmbeddedEnvironment } from '../log/embedded-environment.js';
 import { MirroredLog } from '../log/mirrored-log.js';
 import type { ScoringStore } from '../log/port.js';
-import { StateReplica } from '../log/state-replica.js';
 import type { HostedPartition } from '../observer.js';
-import { KafkaChangelog, changelogRecord } from './kafka-changelog.js';
+import { KafkaChangelog } from './kafka-changelog.js';
 import { logEntries, lostRecords, unreadable } from './log-entries.js';
+import type { PartitionState } from './partition-state.js';
 import { Publisher, type TellingTopics } from './publisher.js';
 import type { RoutedLog } from './routed-log.js';
 import type { SharedDetectors } from './shared-detectors.js';
@@ -22,8 +20,6 @@ const LOOKBACK_RECORDS = 20_000;
 /** Records that may wait for scoring before no more are fetched. */
 const MAX_WAITING_RECORDS = 20_000;
 const LOOK_MS = 20;
-/** Least size of a partition's environment, which is address space and not memory. */
-const MIN_MAP_BYTES = 2 * 1024 ** 3;
 
 export interface PartitionTopics extends TellingTopics {
   observations: string;
@@ -31,7 +27,7 @@ export interface PartitionTopics extends TellingTopics {
 }
 
 export interface LifeParts {
-  partition: number;
+  state: PartitionState;
   config: Config;
   /** Of how many. */
   partitions: number;
@@ -47,6 +43,8 @@ export interface LifeParts {
   committed: ScoringCoreOptions['committed'];
   seen: NonNullable<ScoringCoreOptions['seen']>;
   notice: (message: string, facts: Record<string, unknown>) => void;
+  /** The changelog of the partition is to be read again from another offset. */
+  readAgain: (partition: number, offset: number, reason: string) => void;
   /** It is scored from here on. */
   opened: (live: LivePartition) => void;
   /** Something failed while the partition was still owned: the process cannot go on. */
@@ -73,64 +71,40 @@ interface Running {
 export class PartitionLife {
   readonly partition: number;
   readonly #parts: LifeParts;
-  readonly #environment: EmbeddedEnvironment;
-  readonly #replica: StateReplica;
-  /** The changelog must be read up to here before the state is whole. */
-  readonly #goal: number;
+  readonly #state: PartitionState;
   readonly #beganAt: number;
   readonly #logOffset: Promise<number>;
   #beginLog: (offset: number) => void = () => {};
+  /** The changelog must be read up to here before the state is whole. */
+  #goal = Number.POSITIVE_INFINITY;
   #generation: number;
   #changelog: KafkaChangelog | undefined;
   #running: Running | undefined;
   #taking: Promise<void> | undefined;
   #isOver = false;
 
-  /** Opens what an earlier run has left of the partition on this machine. */
-  static async open(parts: LifeParts, generation: number): Promise<PartitionLife> {
-    const { partition, partitions, config, clock, client, topics } = parts;
-    const environment = EmbeddedEnvironment.open({
-      directory: join(config.dataDir, 'partitions', String(partition)),
-      clock,
-      maxBytes: Math.max(MIN_MAP_BYTES, Math.ceil(config.log.mapBytes / partitions)),
-      reserveBytes: config.log.reserveBytes,
-    });
-    try {
-      const replica = await StateReplica.open({ environment, clock });
-      const offsets = await client.topicOffsets(topics.state);
-      const goal = offsets.find((one) => one.partition === partition)?.high ?? 0;
-      const life = new PartitionLife(parts, { environment, replica, goal, generation });
-      life.#takeOverWhenWhole();
-      return life;
-    } catch (error) {
-      await environment.close();
-      throw error;
-    }
-  }
-
-  private constructor(
-    parts: LifeParts,
-    opened: { environment: EmbeddedEnvironment; replica: StateReplica; goal: number; generation: number },
-  ) {
+  /** @param generation of the group when the partition was assigned */
+  constructor(parts: LifeParts, generation: number) {
     this.#parts = parts;
-    this.partition = parts.partition;
-    this.#environment = opened.environment;
-    this.#replica = opened.replica;
-    this.#goal = opened.goal;
-    this.#generation = opened.generation;
+    this.#state = parts.state;
+    this.partition = parts.state.partition;
+    this.#generation = generation;
     this.#beganAt = parts.clock.now();
     this.#logOffset = new Promise((resolve) => {
       this.#beginLog = resolve;
     });
   }
 
-  get live(): LivePartition | undefined {
-    return this.#running?.live;
+  /** Looks how much of the changelog there is; from then on the partition is taken over as soon as that is read. */
+  async begin(): Promise<void> {
+    const { client, topics } = this.#parts;
+    const offsets = await client.topicOffsets(topics.state);
+    this.#goal = offsets.find(({ partition }) => partition === this.partition)?.high ?? 0;
+    this.advanced();
   }
 
-  /** Offset of the changelog from which on this must be fed. */
-  get stateOffset(): number {
-    return this.#replica.nextOffset;
+  get live(): LivePartition | undefined {
+    return this.#running?.live;
   }
 
   /** Offset of the log to read from; known once the state is restored. */
@@ -139,24 +113,9 @@ export class PartitionLife {
   }
 
   status(): Record<string, unknown> {
-    const { entries, bytes, ignored, isWarm } = this.#replica.progress;
+    const { entries, bytes, ignored, isWarm } = this.#state.replica.progress;
     const restored = { entries, bytes, ignored, isWarm };
     return { generation: this.#generation, restored, publishing: this.#running?.live.publisher.status() };
-  }
-
-  /** Takes what came of the changelog, in order. */
-  async takeState(records: readonly ReceivedRecord[], highWatermark: number): Promise<void> {
-    const last = records.at(-1);
-    if (this.#isOver || last === undefined) return;
-    const entries = records.map(changelogRecord).filter((entry) => entry !== undefined);
-    try {
-      await this.#replica.apply(entries, last.offset + 1 >= highWatermark);
-    } catch (error) {
-      if (!(error instanceof ChangelogRewindError)) throw error;
-      this.#readAgain(error);
-      return;
-    }
-    this.#takeOverWhenWhole();
   }
 
   /** Takes what came of the log, in order; waits while scoring is far behind. */
@@ -177,10 +136,10 @@ export class PartitionLife {
 
   /** Records of the log are gone before they were read: people must know what was not watched. */
   takeGap(gap: OffsetGap): void {
-    const { notice, log, clock, partition } = this.#parts;
+    const { notice, log, clock } = this.#parts;
     notice('records of the log were lost before they were scored', { ...gap });
     log
-      .appendTo([partition], lostRecords(gap, clock))
+      .appendTo([this.partition], lostRecords(gap, clock))
       .catch((error: unknown) => notice('a gap of the log could not be recorded', { error: String(error) }));
   }
 
@@ -198,9 +157,7 @@ export class PartitionLife {
       await running.live.publisher.stop();
     }
     this.giveUp();
-    await this.#replica.close();
     await running?.log.close();
-    await this.#environment.close();
   }
 
   /** Another worker owns the partition: nothing is written in its name any more. */
@@ -210,17 +167,12 @@ export class PartitionLife {
     this.#beginLog(0);
   }
 
-  #readAgain(error: ChangelogRewindError): void {
-    const { group, topics, notice } = this.#parts;
-    notice('the scoring state is read anew', { partition: this.partition, reason: error.message });
-    group().seek(topics.state, this.partition, error.from);
-  }
-
-  #takeOverWhenWhole(): void {
-    if (this.#isOver || this.#taking !== undefined || this.#replica.nextOffset < this.#goal) return;
+  /** The changelog was read on. */
+  advanced(): void {
+    if (this.#isOver || this.#taking !== undefined || this.#state.replica.nextOffset < this.#goal) return;
     this.#taking = this.#takeOver().catch((error: unknown) => {
       this.#taking = undefined;
-      if (error instanceof ChangelogRewindError) this.#readAgain(error);
+      if (error instanceof ChangelogRewindError) this.#parts.readAgain(this.partition, error.from, error.message);
       // Of an owner whose group Kafka has forgotten: what comes next of the changelog says the generation to exceed.
       else if (error instanceof FencedError) this.#parts.notice(error.message, { partition: this.partition });
       else if (!this.#isOver) this.#parts.failed(error);
@@ -231,7 +183,7 @@ export class PartitionLife {
     const { client, topics, group, clock, notice, log: routed } = this.#parts;
     const { partition } = this;
     // Kafka counts anew where it has forgotten a group; the changelog remembers.
-    this.#generation = Math.max(this.#generation, this.#replica.generation + 1);
+    this.#generation = Math.max(this.#generation, this.#state.replica.generation + 1);
     this.#changelog = new KafkaChangelog({
       client,
       topic: topics.state,
@@ -239,18 +191,18 @@ export class PartitionLife {
       generation: this.#generation,
       owns: () => group().owns(topics.observations, partition),
     });
-    const store = await this.#replica.takeOver(this.#changelog);
+    const store = await this.#state.replica.takeOver(this.#changelog);
     const offsets = await client.topicOffsets(topics.observations);
     const low = offsets.find((one) => one.partition === partition)?.low ?? 0;
     const log = await MirroredLog.open({
-      environment: this.#environment,
+      environment: this.#state.environment,
       remote: { append: (records) => routed.append(records) },
       begin: Math.max(low + 1, firstNeeded(store)),
       gap: ({ from, to }) => this.takeGap({ topic: topics.observations, partition, expected: from - 1, found: to - 1 }),
     });
     if (this.#isOver) return log.close();
     this.#running = { log, live: this.#openScoring(log, store) };
-    const { entries, bytes, isWarm } = this.#replica.progress;
+    const { entries, bytes, isWarm } = this.#state.replica.progress;
     const tookMs = clock.now() - this.#beganAt;
     notice('a partition is scored here', { partition, generation: this.#generation, entries, bytes, isWarm, tookMs });
     this.#beginLog(log.head);

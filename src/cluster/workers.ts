@@ -1,20 +1,23 @@
 import { hostname } from 'node:os';
 import type { Config } from '../config.js';
-import type { KafkaGroup } from '../kafka/port.js';
+import type { KafkaGroup, ReceivedRecord } from '../kafka/port.js';
 import { encodeRecord } from '../log/record-codec.js';
 import type { ClusterConfig } from '../model/kafka-settings.js';
 import type { EffectsToTell, End, HostedPartition } from '../observer.js';
 import { Owners } from './owners.js';
 import { PartitionLife, type LifeParts, type LivePartition } from './partition-life.js';
+import { PartitionState } from './partition-state.js';
 import type { Registry } from './registry.js';
 
 /** How often Kafka is told how far reading has come, for people and tools, ms. */
 const COMMIT_MS = 5_000;
 
-export interface WorkersParts extends Omit<LifeParts, 'partition' | 'partitions' | 'group' | 'opened'> {
+export interface WorkersParts extends Omit<LifeParts, 'state' | 'partitions' | 'group' | 'readAgain' | 'opened'> {
   config: Config;
   cluster: ClusterConfig;
   nodeId: string;
+  /** Differs from every other run. */
+  run: string;
   registry: Registry;
   /** What those follow who tell people and gateways. */
   effects: EffectsToTell;
@@ -24,13 +27,18 @@ export interface WorkersParts extends Omit<LifeParts, 'partition' | 'partitions'
 export class Workers {
   readonly #parts: WorkersParts;
   readonly #lives = new Map<number, PartitionLife>();
+  /** What this machine has of the partitions that it owns, and as a standby of all. */
+  readonly #states = new Map<number, PartitionState>();
   /** Lives that are ending: their directory is not free yet. */
   readonly #ending = new Map<number, Promise<void>>();
   readonly #begins: ((partition: HostedPartition) => End)[] = [];
   readonly #leads: ((effects: EffectsToTell, startedAt: number) => End)[] = [];
   readonly #ends = new Map<number, End[]>();
   readonly #owners: Owners;
+  readonly #opening = new Map<number, Promise<PartitionState>>();
   #group: KafkaGroup | undefined;
+  /** Reads the changelogs of all partitions, where this node is a standby of all. */
+  #following: KafkaGroup | undefined;
   #committing: NodeJS.Timeout | undefined;
 
   constructor(parts: WorkersParts) {
@@ -43,16 +51,17 @@ export class Workers {
   /** Joins the group. */
   start(): void {
     const { cluster, client, topics, failed } = this.#parts;
+    if (cluster.standby) this.#follow();
     this.#group = client.openGroup({
       groupId: cluster.groupId,
-      topics: [topics.observations, topics.state],
+      topics: cluster.standby ? [topics.observations] : [topics.observations, topics.state],
       assigner: 'colocated',
       compacted: [topics.state],
       sessionTimeoutMs: cluster.sessionTimeoutMs,
-      startOffset: (topic, partition) => {
-        const life = this.#lives.get(partition);
-        return topic === topics.state ? life?.stateOffset : life?.logOffset();
-      },
+      startOffset: (topic, partition) =>
+        topic === topics.state
+          ? this.#states.get(partition)?.replica.nextOffset
+          : this.#lives.get(partition)?.logOffset(),
       handlers: {
         assigned: async (generation, partitions) => {
           const own = partitions.filter(({ topic }) => topic === topics.observations);
@@ -64,9 +73,8 @@ export class Workers {
           }
         },
         records: async (topic, partition, { records, highWatermark }) => {
-          const life = this.#lives.get(partition);
-          if (topic === topics.state) await life?.takeState(records, highWatermark);
-          else await life?.takeLog(records);
+          if (topic === topics.state) await this.#takeState(partition, records, highWatermark);
+          else await this.#lives.get(partition)?.takeLog(records);
         },
         poison: async (poison) => {
           if (poison.topic === topics.observations) await this.#lives.get(poison.partition)?.takePoison(poison);
@@ -122,15 +130,18 @@ export class Workers {
     await Promise.all([...this.#lives.keys()].map((partition) => this.#end(partition, false)));
     await Promise.all(this.#ending.values());
     await this.#group?.stop();
+    await this.#following?.stop();
+    for (const state of this.#states.values()) await state.close();
   }
 
   async #open(partition: number, generation: number): Promise<void> {
     await this.#ending.get(partition);
     const { cluster, failed, notice } = this.#parts;
-    const life = await PartitionLife.open(
+    const life = new PartitionLife(
       {
         ...this.#parts,
-        partition,
+        state: await this.#stateOf(partition),
+        readAgain: (which, offset, reason) => this.#readAgain(which, offset, reason),
         partitions: cluster.partitions,
         group: () => {
           if (this.#group === undefined) throw new Error('the group is not open yet');
@@ -145,6 +156,69 @@ export class Workers {
       generation,
     );
     this.#lives.set(partition, life);
+    await life.begin();
+  }
+
+  /** Follows the changelogs of all partitions, whoever owns them. */
+  #follow(): void {
+    const { cluster, client, topics, nodeId, run, failed, notice } = this.#parts;
+    this.#following = client.openGroup({
+      groupId: `${cluster.groupId}-standby-${nodeId}-${run}`,
+      topics: [topics.state],
+      assigner: 'everything',
+      compacted: [topics.state],
+      sessionTimeoutMs: cluster.sessionTimeoutMs,
+      startOffset: (_topic, partition) => this.#states.get(partition)?.replica.nextOffset,
+      handlers: {
+        assigned: async (_generation, partitions) => {
+          await Promise.all(partitions.map(({ partition }) => this.#stateOf(partition)));
+        },
+        revoked: () => {},
+        records: (_topic, partition, { records, highWatermark }) => this.#takeState(partition, records, highWatermark),
+        gap: (gap) => notice('entries of the scoring state are gone before they were followed', { ...gap }),
+        poison: (poison) => failed(new Error(`${poison.topic}/${poison.partition}: ${poison.cause}`)),
+        fatal: failed,
+      },
+    });
+  }
+
+  async #takeState(partition: number, records: readonly ReceivedRecord[], highWatermark: number): Promise<void> {
+    await this.#states.get(partition)?.take(records, highWatermark);
+    this.#lives.get(partition)?.advanced();
+  }
+
+  #stateOf(partition: number): Promise<PartitionState> {
+    const opening = this.#opening.get(partition) ?? this.#openState(partition);
+    this.#opening.set(partition, opening);
+    return opening;
+  }
+
+  async #openState(partition: number): Promise<PartitionState> {
+    const { config, cluster, clock } = this.#parts;
+    const state = await PartitionState.open({
+      partition,
+      config,
+      partitions: cluster.partitions,
+      clock,
+      readAgain: (which, offset, reason) => this.#readAgain(which, offset, reason),
+    });
+    this.#states.set(partition, state);
+    return state;
+  }
+
+  #readAgain(partition: number, offset: number, reason: string): void {
+    const { topics, notice } = this.#parts;
+    notice('the scoring state is read on from another place', { partition, offset, reason });
+    (this.#following ?? this.#group)?.seek(topics.state, partition, offset);
+  }
+
+  /** Another owner's partition is followed by a standby, and let go of by every other node. */
+  async #letGo(partition: number): Promise<void> {
+    const state = this.#states.get(partition);
+    if (this.#following !== undefined) return state?.release();
+    this.#states.delete(partition);
+    this.#opening.delete(partition);
+    await state?.close();
   }
 
   #opened(live: LivePartition): void {
@@ -193,6 +267,7 @@ export class Workers {
       if (isHandedOver) life.giveUp();
       for (const one of ends.reverse()) await one(isHandedOver);
       await life.end(isHandedOver);
+      await this.#letGo(partition);
     };
     const ending = end()
       .catch((error: unknown) => {

@@ -67,6 +67,11 @@ export const clusterSchema = z.strictObject({
       url: z.url({ protocol: /^https?$/ }).exactOptional(),
     })
     .prefault({}),
+  /**
+   * Follow the scoring state of partitions that other nodes own, so that taking one over needs only what is newest. Costs
+   * disk, and the traffic of the whole state topic, on each node that does.
+   */
+  standby: z.boolean().default(false),
   /** Silence after which a worker's partitions go to others, ms. The brokers limit it (6 s to 30 min by default). */
   sessionTimeoutMs: z.number().int().min(2_000).max(1_800_000).default(10_000),
 });

@@ -111,6 +111,7 @@ describe.skipIf(kafka.missing !== undefined)('a log scored over Kafka', () => {
         retentionHours: 1,
         groupId: uniqueName('workers'),
         roles: ['worker', 'api'],
+        standby: false,
         node: { id: 'node-1', url: 'http://127.0.0.1:1' },
         sessionTimeoutMs: 10_000,
       },
