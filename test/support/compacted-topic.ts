@@ -86,6 +86,17 @@ export class CompactedTopic {
     });
   }
 
+  /** What is left of it when everything is compacted, which the rules allow once it is old enough. */
+  inTheEnd(): CompactedTopic {
+    const copy = new CompactedTopic({ clock: this.#clock, lagMs: 0, deleteRetentionMs: 0 });
+    const last = new Map(this.#records.map((stored) => [stored.record.key, stored]));
+    copy.#records = this.#records.filter(
+      (stored) => last.get(stored.record.key) === stored && stored.record.value !== null,
+    );
+    copy.#end = this.#end;
+    return copy;
+  }
+
   #put({ key, value }: ChangelogEntry, generation: number): void {
     const copy = value === null ? null : Buffer.from(value);
     const record = { key, value: copy, generation, offset: this.#end++ };
