@@ -66,10 +66,12 @@ export class Administration implements KafkaAdmin {
     );
   }
 
-  createTopics(topics: readonly TopicSpec[]): Promise<void> {
-    return this.#ask(`to create ${topics.map(({ topic }) => topic).join(', ')}`, async (admin) => {
-      await admin.createTopics({
-        waitForLeaders: true,
+  async createTopics(topics: readonly TopicSpec[]): Promise<void> {
+    const names = topics.map(({ topic }) => topic);
+    await this.#ask(`to create ${names.join(', ')}`, (admin) =>
+      admin.createTopics({
+        // The library gives up when a broker does not know a topic yet that another has just made.
+        waitForLeaders: false,
         timeout: CREATE_TIMEOUT_MS,
         topics: topics.map(({ topic, partitions, replicationFactor, config }) => ({
           topic,
@@ -77,8 +79,27 @@ export class Administration implements KafkaAdmin {
           replicationFactor,
           configEntries: Object.entries(config).map(([name, value]) => ({ name, value })),
         })),
-      });
-    });
+      }),
+    );
+    const end = performance.now() + CREATE_TIMEOUT_MS;
+    while (!(await this.#areLed(names))) {
+      if (performance.now() > end) {
+        throw new KafkaError('KAFKA_UNAVAILABLE', `The topics ${names.join(', ')} were made, but have no leaders yet.`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  async #areLed(names: readonly string[]): Promise<boolean> {
+    try {
+      const found = await this.describe(names);
+      const isLed = ({ partitions }: TopicDescription): boolean =>
+        partitions.length > 0 && partitions.every(({ leader }) => leader >= 0);
+      return found.length === names.length && found.every(isLed);
+    } catch (error) {
+      if (NOT_YET.has(errorType(error))) return false;
+      throw error;
+    }
   }
 
   async setTopicConfig(topic: string, config: Readonly<Record<string, string>>): Promise<void> {
@@ -194,6 +215,8 @@ export class Administration implements KafkaAdmin {
   }
 }
 
+/** Of a topic that was just made. */
+const NOT_YET = new Set(['LEADER_NOT_AVAILABLE', 'UNKNOWN_TOPIC_OR_PARTITION']);
 const REFUSALS = new Set([
   'INVALID_CONFIG',
   'INVALID_PARTITIONS',

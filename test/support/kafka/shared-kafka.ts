@@ -1,8 +1,10 @@
-import { randomBytes } from 'node:crypto';
 import { inject } from 'vitest';
-import { KafkaConnection, type KafkaClientOptions } from '../../../src/kafka/client.js';
+import type { KafkaConnection } from '../../../src/kafka/client.js';
 import type { KafkaGroup, KafkaGroupHandlers, KafkaGroupOptions, ReceivedRecord } from '../../../src/kafka/port.js';
+import { uniqueName } from './connect.js';
 import type { SharedKafkaAnswer } from './global-setup.js';
+
+export { connectTo, makeTopic, uniqueName } from './connect.js';
 
 /**
  * The broker that all test files share; ask at the top of a file, and skip where `missing` says why there is none:
@@ -12,27 +14,6 @@ export async function sharedKafka(): Promise<SharedKafkaAnswer> {
   const response = await fetch(inject('kafkaDesk'));
   // Only global-setup.ts answers there.
   return (await response.json()) as SharedKafkaAnswer;
-}
-
-/** A name that no other test has: topics, groups and prefixes of one broker do not get in each other's way. */
-export function uniqueName(what = 'test'): string {
-  return `${what}-${randomBytes(6).toString('hex')}`;
-}
-
-export function connectTo(brokers: readonly string[], options: Partial<KafkaClientOptions> = {}): KafkaConnection {
-  return new KafkaConnection({ brokers: [...brokers], clientId: 'test' }, { env: {}, ...options });
-}
-
-/** Makes a topic of its own. @returns its name */
-export async function makeTopic(
-  kafka: KafkaConnection,
-  partitions = 1,
-  config: Record<string, string> = {},
-  replicationFactor = 1,
-): Promise<string> {
-  const topic = uniqueName('topic');
-  await kafka.admin.createTopics([{ topic, partitions, replicationFactor, config }]);
-  return topic;
 }
 
 /** Everything that a group told, as it came. */
