@@ -14,6 +14,7 @@ import { doctor } from './cli/doctor.js';
 import { erase } from './cli/erase.js';
 import { evaluate } from './cli/evaluate.js';
 import { gateway } from './cli/gateway.js';
+import { kafka } from './cli/kafka.js';
 import { keys } from './cli/keys.js';
 import { lift } from './cli/lift.js';
 import { map } from './cli/map.js';
@@ -50,6 +51,7 @@ const COMMANDS: readonly CliCommand[] = [
   doctor,
   map,
   policy,
+  kafka,
   keys,
   notify,
   erase,
@@ -67,6 +69,7 @@ const EXPECTED = new Set([
   'MappingError',
   'DirectoryHeldError',
   'FormatError',
+  'KafkaError',
   'ListenError',
   'ObserverError',
   'RecordedDataError',

@@ -202,7 +202,7 @@ export class Administration implements KafkaAdmin {
 
   #connected(): Promise<Admin> {
     this.#admin ??= (async () => {
-      const admin = this.#kafka.admin({ retry: { ...RETRY, retries: 4 } });
+      const admin = this.#kafka.admin({ retry: RETRY });
       try {
         await admin.connect();
       } catch (error) {

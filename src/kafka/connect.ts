@@ -8,8 +8,8 @@ import { Kafka, logLevel } from './kafkajs-mended.js';
 /** Where the client's own messages go. */
 export type KafkaLog = (level: 'error' | 'warn' | 'info' | 'debug', message: string, fields: object) => void;
 
-/** How the library tries again inside one request; what is longer is tried again by the parts that use it. */
-export const RETRY = { initialRetryTime: 100, maxRetryTime: 5_000, factor: 0.2, multiplier: 2, retries: 5 };
+/** How the library tries again inside one request: briefly, because the parts that use it try again for longer. */
+export const RETRY = { initialRetryTime: 100, maxRetryTime: 1_000, factor: 0.2, multiplier: 2, retries: 4 };
 /** Answer to one request, ms. */
 const REQUEST_TIMEOUT_MS = 30_000;
 const CONNECTION_TIMEOUT_MS = 5_000;

@@ -16,7 +16,7 @@ const PARTITION_FETCH_BYTES = 1024 * 1024;
 const FETCH_BYTES = 16 * 1024 * 1024;
 /** The library has been seen to stop fetching without a word; after so long without a fetch it is begun anew. */
 const STALL_MS = 60_000;
-const REOPEN_BACKOFF = { baseMs: 250, maxMs: 10_000, random: Math.random };
+const REOPEN_BACKOFF = { baseMs: 250, maxMs: 3_000, random: Math.random };
 /** Tries to find a topic before its absence counts as a mistake: metadata lags behind after a broker's start. */
 const MISSING_TOPIC_TRIES = 3;
 
@@ -184,7 +184,7 @@ export class KafkaGroupMember implements KafkaGroup {
       allowAutoTopicCreation: false,
       metadataMaxAge: 60_000,
       // It never restarts by itself: one that was given up here would come back as a ghost.
-      retry: { ...RETRY, maxRetryTime: 2_000, restartOnFailure: async () => false },
+      retry: { ...RETRY, restartOnFailure: async () => false },
     });
     const { events } = consumer;
     consumer.on(events.GROUP_JOIN, (event) => this.#onJoin(consumer, event));

@@ -80,10 +80,10 @@ export function isOneRecordsFault(error: unknown): boolean {
   return FAULTS_OF_RECORDS.has(errorType(error));
 }
 
-/** What happened, for people: the innermost message, which is the one that says something. */
+/** What happened, for people: the innermost message, which is the one that says something, and the protocol's word. */
 export function explain(error: unknown): string {
   const cause = rootCause(error);
   const text = cause instanceof Error ? cause.message : String(cause);
   const type = errorType(error);
-  return type === 'unknown' || type.startsWith('KafkaJS') || text.includes(type) ? text : `${text} (${type})`;
+  return /^[A-Z_]+$/.test(type) && !text.includes(type) ? `${text} (${type})` : text;
 }

@@ -31,6 +31,8 @@ interface Lane {
   topic: string;
   partition: number;
   waiting: Piece[];
+  /** On its way; those that were told already, because their time was over, as well. */
+  sending: Piece[];
   leader: number;
   isSending: boolean;
 }
@@ -49,6 +51,8 @@ const COMPRESSIONS: Record<KafkaCompression, Compression> = {
   lz4: CompressionTypes.LZ4,
   zstd: CompressionTypes.ZSTD,
 };
+/** How often calls are looked at whose time may be over, ms. */
+const SWEEP_MS = 200;
 const RETRY_BACKOFF = { baseMs: 50, maxMs: 2_000, random: Math.random };
 /** No answer of the library and none of a broker: where a leader is not known yet. */
 const UNKNOWN_LEADER = -1;
@@ -69,6 +73,9 @@ export class GroupedProducer {
   #connecting: Promise<void> | undefined;
   #isPumping = false;
   #pendingBytes = 0;
+  #sweep: NodeJS.Timeout | undefined;
+  /** Why the last try failed. */
+  #failure: unknown;
   readonly #busyLeaders = new Set<number>();
   readonly #flights = new Set<Promise<void>>();
 
@@ -118,6 +125,7 @@ export class GroupedProducer {
     }
     this.#pendingBytes += bytes;
     const expiresAt = performance.now() + this.#options.deliveryTimeoutMs;
+    this.#sweep ??= setInterval(() => this.#expire(), SWEEP_MS);
     const outcomes = [...pieces].map(([key, part]) => this.#enqueue(key, part, expiresAt));
     this.#pump();
     try {
@@ -126,6 +134,10 @@ export class GroupedProducer {
     } finally {
       await Promise.allSettled(outcomes);
       this.#pendingBytes -= bytes;
+      if (this.#pendingBytes === 0) {
+        clearInterval(this.#sweep);
+        this.#sweep = undefined;
+      }
     }
   }
 
@@ -144,7 +156,14 @@ export class GroupedProducer {
     if (first === undefined) throw new RangeError('no records');
     let lane = this.#lanes.get(key);
     if (lane === undefined) {
-      lane = { topic: first.topic, partition: first.partition, waiting: [], leader: UNKNOWN_LEADER, isSending: false };
+      lane = {
+        topic: first.topic,
+        partition: first.partition,
+        waiting: [],
+        sending: [],
+        leader: UNKNOWN_LEADER,
+        isSending: false,
+      };
       this.#lanes.set(key, lane);
     }
     const { waiting } = lane;
@@ -174,7 +193,10 @@ export class GroupedProducer {
     for (const lane of lanes) lane.isSending = true;
     const flight = this.#fly(lanes).finally(() => {
       this.#busyLeaders.delete(leader);
-      for (const lane of lanes) lane.isSending = false;
+      for (const lane of lanes) {
+        lane.isSending = false;
+        lane.sending = [];
+      }
       this.#flights.delete(flight);
       this.#pump();
     });
@@ -190,6 +212,7 @@ export class GroupedProducer {
         await this.#connected();
         if (attempt > 0 || left.some(({ lane }) => lane.leader === UNKNOWN_LEADER)) await this.#locate(left);
         left = settle(left, await this.#send(left));
+        this.#failure = undefined;
         this.#onOutcome(undefined);
         if (left.length === 0) return;
         failure = new Error('the answer of the broker left partitions out');
@@ -205,13 +228,11 @@ export class GroupedProducer {
       }
       const now = performance.now();
       const isOver = isHopeless(failure) || this.#closing.signal.aborted;
-      for (const { pieces } of left) {
-        for (const piece of pieces) if (isOver || piece.expiresAt <= now) piece.reject(produceError(failure));
-      }
+      this.#failure = failure;
+      if (isOver) for (const { pieces } of left) for (const piece of pieces) piece.reject(produceError(failure));
       left = left
         .map(({ lane, pieces }) => ({ lane, pieces: isOver ? [] : pieces.filter(({ expiresAt }) => expiresAt > now) }))
         .filter(({ pieces }) => pieces.length > 0);
-      this.#expire(now, failure);
       if (left.length > 0) await pause(backoffMs(attempt, RETRY_BACKOFF), this.#closing.signal);
     }
   }
@@ -225,7 +246,7 @@ export class GroupedProducer {
       pieces.push(piece);
       bytes += piece.bytes;
     }
-    lane.waiting.splice(0, pieces.length);
+    lane.sending = lane.waiting.splice(0, pieces.length);
     return pieces;
   }
 
@@ -263,10 +284,13 @@ export class GroupedProducer {
     return this.#connecting;
   }
 
-  /** While Kafka is away nothing else looks at what waits behind the request that is on its way. */
-  #expire(now: number, failure: unknown): void {
-    for (const lane of this.#lanes.values()) {
-      while ((lane.waiting[0]?.expiresAt ?? Infinity) <= now) lane.waiting.shift()?.reject(produceError(failure));
+  /** A request may take longer than its calls can wait: they are told in time whatever the request does. */
+  #expire(): void {
+    const now = performance.now();
+    const failure = this.#failure ?? new Error('no answer yet');
+    for (const { waiting, sending } of this.#lanes.values()) {
+      for (const piece of sending) if (piece.expiresAt <= now) piece.reject(produceError(failure));
+      while ((waiting[0]?.expiresAt ?? Infinity) <= now) waiting.shift()?.reject(produceError(failure));
     }
   }
 

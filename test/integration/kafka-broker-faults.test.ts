@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { KafkaConnection } from '../../src/kafka/client.js';
 import { crc32c } from '../../src/kafka/codec/crc32c.js';
-import type { KafkaConfig } from '../../src/model/kafka-settings.js';
+import { examine, type Finding } from '../../src/kafka/examine.js';
+import { initTopics } from '../../src/kafka/init-topics.js';
+import { clusterSchema, type ClusterConfig, type KafkaConfig } from '../../src/model/kafka-settings.js';
 import { eventually } from '../support/eventually.js';
 import { KAFKA_STRANGER, KAFKA_USER, startKafka, type KafkaCluster } from '../support/kafka/broker.js';
 import { whyNoBroker } from '../support/kafka/jars.js';
@@ -26,7 +28,7 @@ describe.skipIf(whyNoBroker() !== undefined)('a broker of one’s own', () => {
   const connectAs = (config: Partial<KafkaConfig>, listener: string, password?: string): KafkaConnection =>
     new KafkaConnection(
       { brokers: cluster.addressesOf(listener), clientId: 'test', ...config },
-      { env: password === undefined ? {} : { SECRET: password }, deliveryTimeoutMs: 5_000 },
+      { env: password === undefined ? {} : { SECRET: password }, deliveryTimeoutMs: 2_000 },
     );
 
   it('knows users by PLAIN and SCRAM, with and without TLS, and its own certificate', async () => {
@@ -73,6 +75,31 @@ describe.skipIf(whyNoBroker() !== undefined)('a broker of one’s own', () => {
     await untrusting.close();
   });
 
+  it('says through the doctor what a user may not do', async () => {
+    const brokers = cluster.addressesOf('SASL_PLAINTEXT');
+    const configFor = (user: { name: string }): ClusterConfig =>
+      clusterSchema.parse({
+        kafka: { brokers, sasl: { mechanism: 'scram-sha-512', username: user.name, passwordEnv: 'SECRET' } },
+        replicationFactor: 1,
+        partitions: 2,
+      });
+    const look = async (user: { name: string; password: string }): Promise<Finding[]> => {
+      const config = configFor(user);
+      const own = connectAs(config.kafka, 'SASL_PLAINTEXT', user.password);
+      const findings = await examine(own, config);
+      await own.close();
+      return findings;
+    };
+    await initTopics(kafka.admin, configFor(KAFKA_USER));
+    expect((await look(KAFKA_USER)).filter(({ level }) => level === 'problem')).toEqual([]);
+    const stranger = (await look(KAFKA_STRANGER)).filter(({ level }) => level === 'problem');
+    expect(stranger.length).toBeGreaterThan(0);
+    expect(stranger[0]?.fix).toContain(`allow ${KAFKA_STRANGER.name} Read, Write, Describe`);
+    const wrong = await look({ ...KAFKA_USER, password: 'not-the-password' });
+    expect(wrong).toMatchObject([{ level: 'problem', fix: expect.stringContaining('the variable SECRET') }]);
+    expect(JSON.stringify(wrong)).not.toContain('not-the-password');
+  });
+
   it('may refuse one record of many: the others are written', async () => {
     const topic = await makeTopic(kafka, 2, { 'max.message.bytes': '10000' });
     const outcomes = await Promise.allSettled([
@@ -87,7 +114,7 @@ describe.skipIf(whyNoBroker() !== undefined)('a broker of one’s own', () => {
   it('may go away: what waits is bounded and told in time, and it goes on by itself when it is back', async () => {
     const topic = await makeTopic(kafka);
     const own = connectTo(cluster.addresses, { deliveryTimeoutMs: 1_500, maxPendingBytes: 50_000 });
-    const { told } = follow(own, [topic]);
+    const { told } = follow(own, [topic], { sessionTimeoutMs: 2_000 });
     const produce = (value: string): Promise<number> => own.produce([{ topic, partition: 0, value: text(value) }]);
     await produce('before');
     await eventually('it is read', () => told.records.length === 1);
@@ -99,7 +126,12 @@ describe.skipIf(whyNoBroker() !== undefined)('a broker of one’s own', () => {
     expect(own.health).toMatchObject({ state: 'down', pendingBytes: 0, reason: expect.any(String) });
     await cluster.brokers[0]?.start();
     await cluster.brokers[0]?.waitUntilUp();
-    await eventually('it writes again', () => produce('after').then(() => true, () => false));
+    await eventually('it writes again', () =>
+      produce('after').then(
+        () => true,
+        () => false,
+      ),
+    );
     await eventually('it reads again', () => told.values.includes('after'), 40_000);
     expect(own.health.state).toBe('up');
     expect(told.fatal).toEqual([]);
@@ -119,7 +151,7 @@ describe.skipIf(whyNoBroker() !== undefined)('a broker of one’s own', () => {
     const file = join(folder, segment ?? '');
     const bytes = readFileSync(file);
     const batches: Buffer[] = [];
-    for (let at = 0; at < bytes.length; ) {
+    for (let at = 0; at < bytes.length;) {
       const end = at + 12 + bytes.readInt32BE(at + 8);
       batches.push(bytes.subarray(at, end));
       at = end;

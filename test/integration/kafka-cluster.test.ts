@@ -23,9 +23,9 @@ describe.skipIf(whyNoBroker() !== undefined)('three brokers', () => {
     const topic = await makeTopic(kafka, PARTITIONS, { 'min.insync.replicas': '2' }, 3);
     const acknowledged: { partition: number; offset: number; value: string }[] = [];
     const failures: unknown[] = [];
-    let isOver = false;
+    const over = new AbortController();
     const write = async (partition: number): Promise<void> => {
-      for (let count = 0; !isOver; count += 1) {
+      for (let count = 0; !over.signal.aborted; count += 1) {
         const value = `${partition}:${count}`;
         try {
           const offset = await kafka.produce([{ topic, partition, value: Buffer.from(value) }]);
@@ -37,7 +37,8 @@ describe.skipIf(whyNoBroker() !== undefined)('three brokers', () => {
     };
     const writers = Array.from({ length: PARTITIONS }, (_, partition) => write(partition));
     const { told, group } = follow(kafka, [topic], { sessionTimeoutMs: 10_000 });
-    const countBeyond = (count: number) => eventually('more is acknowledged', () => acknowledged.length > count, 60_000);
+    const countBeyond = (count: number) =>
+      eventually('more is acknowledged', () => acknowledged.length > count, 60_000);
     await countBeyond(200);
     const [victim] = cluster.brokers;
     await victim?.kill();
@@ -51,7 +52,7 @@ describe.skipIf(whyNoBroker() !== undefined)('three brokers', () => {
     await victim?.start();
     await victim?.waitUntilUp();
     await countBeyond(acknowledged.length + 200);
-    isOver = true;
+    over.abort();
     await Promise.all(writers);
     expect(failures).toEqual([]);
     await eventually(

@@ -66,8 +66,6 @@ describe.skipIf(missing !== undefined)('compression, against Kafka’s own clien
       }),
     );
     const read = await javaConsume(broker, `${prefix}-.*`, RECORDS.length * CODECS.length);
-    expect(read.sort()).toEqual(
-      CODECS.flatMap((codec) => RECORDS.map((record) => `${codec}${line(record)}`)).sort(),
-    );
+    expect(read.sort()).toEqual(CODECS.flatMap((codec) => RECORDS.map((record) => `${codec}${line(record)}`)).sort());
   });
 });

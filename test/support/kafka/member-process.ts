@@ -34,7 +34,8 @@ setInterval(() => {
   say({ act: generation });
   group.commit([{ topic, partition: 0, offset: 0, metadata: String(process.pid) }], generation).then(
     () => say({ committed: generation }),
-    (error: unknown) => say({ refused: generation, why: error instanceof Error && 'code' in error ? error.code : 'other' }),
+    (error: unknown) =>
+      say({ refused: generation, why: error instanceof Error && 'code' in error ? error.code : 'other' }),
   );
 }, 5);
 
