@@ -81,13 +81,7 @@ export class Administration implements KafkaAdmin {
         })),
       }),
     );
-    const end = performance.now() + CREATE_TIMEOUT_MS;
-    while (!(await this.#areLed(names))) {
-      if (performance.now() > end) {
-        throw new KafkaError('KAFKA_UNAVAILABLE', `The topics ${names.join(', ')} were made, but have no leaders yet.`);
-      }
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+    await this.#until(`topics ${names.join(', ')} were made, but are`, () => this.#areLed(names));
   }
 
   async #areLed(names: readonly string[]): Promise<boolean> {
@@ -121,6 +115,19 @@ export class Administration implements KafkaAdmin {
         ],
       });
     });
+    // The brokers learn of it one after the other; what is asked next should not be answered with what was before.
+    await this.#until(`settings of ${topic} were made, but are`, async () => {
+      const found = await this.topicConfig(topic);
+      return Object.entries(config).every(([name, value]) => found[name] === value);
+    });
+  }
+
+  async #until(what: string, isDone: () => Promise<boolean>): Promise<void> {
+    const end = performance.now() + CREATE_TIMEOUT_MS;
+    while (!(await isDone())) {
+      if (performance.now() > end) throw new KafkaError('KAFKA_UNAVAILABLE', `The ${what} not seen everywhere yet.`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
   }
 
   addPartitions(topic: string, total: number): Promise<void> {

@@ -289,8 +289,10 @@ export class GroupedProducer {
     const now = performance.now();
     const failure = this.#failure ?? new Error('no answer yet');
     for (const { waiting, sending } of this.#lanes.values()) {
-      for (const piece of sending) if (piece.expiresAt <= now) piece.reject(produceError(failure));
-      while ((waiting[0]?.expiresAt ?? Infinity) <= now) waiting.shift()?.reject(produceError(failure));
+      const late = sending.filter((piece) => piece.expiresAt <= now);
+      while ((waiting[0]?.expiresAt ?? Infinity) <= now) late.push(...waiting.splice(0, 1));
+      if (late.length > 0) this.#onOutcome(failure);
+      for (const piece of late) piece.reject(produceError(failure));
     }
   }
 

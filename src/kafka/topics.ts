@@ -78,8 +78,8 @@ export function wantedTopics(cluster: ClusterConfig): WantedTopic[] {
       'cleanup.policy': 'delete',
       'retention.ms': String(COMMAND_EVENT_DAYS * DAY_MS),
     }),
-    make('commands', partitions, compacted),
-    make('incidents', partitions, compacted),
+    make('commands', 1, compacted),
+    make('incidents', 1, compacted),
     make('nodes', 1, { ...compacted, 'segment.ms': String(HOUR_MS), 'min.cleanable.dirty.ratio': '0.01' }),
   ];
 }

@@ -82,8 +82,8 @@ describe('parallax kafka', () => {
         observations: 3,
         state: 3,
         'command-events': 1,
-        commands: 3,
-        incidents: 3,
+        commands: 1,
+        incidents: 1,
         nodes: 1,
       });
       expect(await kafka.admin.topicConfig(names.state)).toMatchObject({
