@@ -16,10 +16,15 @@ export interface MirroredLogParts {
   environment: EmbeddedEnvironment;
   remote: RemoteLog;
   /**
-   * The first position that a reader here needs. A mirror that does not reach it, forward or back, is given up and
-   * begins there anew.
+   * Where a mirror begins that is new here. May lie before what is needed, for those who look back; where the shared log
+   * begins later, what is missing becomes a gap, so it should not lie before the shared log's first without need.
    */
   begin: number;
+  /**
+   * The first position that a reader here cannot do without; `begin` when not given. A mirror that does not hold it, and
+   * cannot go on to it, is given up for a new one.
+   */
+  needed?: number;
   /** Records are missing. Told before what follows them can be read. */
   gap: (gap: LogGap) => void;
   limits?: EmbeddedLogOptions;
@@ -44,7 +49,8 @@ export class MirroredLog implements Log {
   /** Opens the mirror of an environment, in place of an {@link EmbeddedLog}. Feed it from `head + 1` on. */
   static async open(parts: MirroredLogParts): Promise<MirroredLog> {
     const mirror = new EmbeddedLog(parts.environment, parts.limits);
-    if (parts.begin < mirror.tail || parts.begin > mirror.head + 1) await mirror.startAt(parts.begin);
+    const { begin, needed = begin } = parts;
+    if (needed < mirror.tail || needed > mirror.head + 1) await mirror.startAt(Math.min(begin, needed));
     return new MirroredLog(mirror, parts);
   }
 

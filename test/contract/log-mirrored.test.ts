@@ -70,7 +70,7 @@ describe('the mirror of a shared log', () => {
   let log: MirroredLog;
   let gaps: LogGap[];
 
-  async function open(begin: number): Promise<void> {
+  async function open(begin: number, needed?: number): Promise<void> {
     environment = EmbeddedEnvironment.open({
       directory: directory.path,
       clock: systemClock,
@@ -78,12 +78,13 @@ describe('the mirror of a shared log', () => {
       isReplica: true,
     });
     const remote = { append: () => Promise.reject(new Error('nothing is appended here')) };
-    log = await MirroredLog.open({ environment, remote, begin, gap: (gap) => gaps.push(gap) });
+    const parts = { environment, remote, begin, gap: (gap: LogGap) => gaps.push(gap) };
+    log = await MirroredLog.open(needed === undefined ? parts : { ...parts, needed });
   }
-  async function reopen(begin: number): Promise<void> {
+  async function reopen(begin: number, needed?: number): Promise<void> {
     await log.close();
     await environment.close();
-    await open(begin);
+    await open(begin, needed);
   }
   function entries(from: number, to: number): LogEntry[] {
     return Array.from({ length: to - from + 1 }, (_, index) => ({
@@ -137,6 +138,16 @@ describe('the mirror of a shared log', () => {
     await log.accept(entries(begin, begin + 1));
     await reopen(begin);
     expect(positions()).toEqual([begin, begin + 1]);
+  });
+
+  it('is kept as long as it has what is needed, though a new one would begin earlier', async () => {
+    await log.accept(entries(101, 112));
+    await reopen(50, 105);
+    expect([log.tail, log.head]).toEqual([101, 112]);
+    await reopen(50, 114);
+    expect([log.tail, log.head]).toEqual([50, 49]);
+    await reopen(70, 60);
+    expect([log.tail, log.head]).toEqual([60, 59]);
   });
 
   it('goes on behind a gap, says so, and gives every record its own position', async () => {

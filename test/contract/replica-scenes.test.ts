@@ -183,6 +183,35 @@ describe('the replica of a scoring store', () => {
     await expect(next.replica.takeOver(topic.connect(3))).rejects.toThrow(/owner already|another owner/);
   });
 
+  it('stops at a write that fails, and takes back what it left half done when it begins again in the same process', async () => {
+    const owner = await machine();
+    const connection = topic.connect(1);
+    let left = Number.POSITIVE_INFINITY;
+    const failing: Changelog = {
+      generation: 1,
+      append: (entries) => (left-- > 0 ? connection.append(entries) : Promise.reject(new Error('the broker is away'))),
+    };
+    let store = await owner.takeOver(failing);
+    await store.commit({ nextPosition: 5, puts: [put('a', '1')], deletes: [], effects: [] });
+    left = 1;
+    const open = store.openCheckpoint(8);
+    open.put('a', Buffer.alloc(600_000, 'x'));
+    open.put('b', Buffer.from('2'));
+    await expect(open.finish()).rejects.toThrow(/broker is away/);
+    await expect(store.setCursor('storing', 1)).rejects.toThrow(/broker is away/);
+    await owner.replica.release();
+    left = Number.POSITIVE_INFINITY;
+    store = await owner.takeOver(failing);
+    expect([text(store, 'a'), text(store, 'b'), store.nextPosition]).toEqual(['1', undefined, 5]);
+    await store.commit({ nextPosition: 9, puts: [put('c', '3')], deletes: [], effects: [] });
+    for (const from of [topic, topic.inTheEnd()]) {
+      const late = await ReplicaMachine.start(from, { clock, maxWarmAgeMs: WARM_MS });
+      machines.push(late);
+      const restored = await late.takeOver(from.connect(2));
+      expect(contentOf(restored, late.environment).state).toEqual({ a: '1', c: '3' });
+    }
+  });
+
   it('refuses a generation that is not newer than all, and a second owner of the same one', async () => {
     const [one, two] = [await machine(), await machine()];
     await one.takeOver(topic.connect(5));

@@ -1,4 +1,5 @@
-import { statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ManualClock } from '../../../src/lib/clock.js';
 import { EmbeddedEnvironment, type EmbeddedEnvironmentOptions } from '../../../src/log/embedded-environment.js';
@@ -7,6 +8,8 @@ import { EmbeddedScoringStore } from '../../../src/log/embedded-scoring-store.js
 import { truncatablePosition } from '../../../src/log/retention.js';
 import { temporaryDirectory } from '../../support/temporary-directory.js';
 
+/** Where the system says which start of the machine this is. */
+const BOOT_ID = '/proc/sys/kernel/random/boot_id';
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
@@ -36,6 +39,38 @@ describe('the embedded environment', () => {
     await first.close();
     await first.close();
     expect(() => open()).not.toThrow();
+  });
+
+  describe('as a replica', () => {
+    const record = { type: 'tick' as const, data: Buffer.from('x') };
+    const mark = (): string => join(directory.path, 'unflushed');
+
+    it('keeps what it has through an orderly end, and an end of the process', async () => {
+      const first = open({ isReplica: true });
+      await new EmbeddedLog(first).append([record]);
+      expect([first.wasDiscarded, existsSync(mark())]).toEqual([false, true]);
+      await first.close();
+      expect(existsSync(mark())).toBe(false);
+      const second = open({ isReplica: true });
+      const left = readFileSync(mark());
+      await second.close();
+      // As a process leaves it that was killed since this start of the machine.
+      writeFileSync(mark(), left);
+      const third = open({ isReplica: true });
+      expect([third.wasDiscarded, new EmbeddedLog(third).head]).toEqual([
+        !existsSync(BOOT_ID),
+        existsSync(BOOT_ID) ? 1 : 0,
+      ]);
+    });
+
+    it('begins empty after the machine went down while it was open', async () => {
+      const first = open({ isReplica: true });
+      await new EmbeddedLog(first).append([record]);
+      await first.close();
+      writeFileSync(mark(), 'an earlier start');
+      const second = open({ isReplica: true });
+      expect([second.wasDiscarded, new EmbeddedLog(second).head]).toEqual([true, 0]);
+    });
   });
 
   it.each([
