@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { UsageError, type CliCommand, type Console } from './cli/command.js';
+import { backup, restore } from './cli/backup.js';
 import { baselines } from './cli/baselines.js';
 import { clickhouse } from './cli/clickhouse.js';
 import { config } from './cli/config.js';
@@ -55,12 +56,15 @@ const COMMANDS: readonly CliCommand[] = [
   keys,
   notify,
   erase,
+  backup,
+  restore,
   clickhouse,
   config,
 ];
 
 /** Errors whose message says what to do; a stack would only hide it. */
 const EXPECTED = new Set([
+  'BackupError',
   'ConfigError',
   'UsageError',
   'DetectorError',

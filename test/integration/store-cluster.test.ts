@@ -1,13 +1,19 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parse as parseYaml } from 'yaml';
+import { z } from 'zod';
+import { packageRoot } from '../../src/lib/package-root.js';
+import { clickhouseSchema } from '../../src/model/clickhouse-settings.js';
 import { StoreClient } from '../../src/store/client.js';
 import { EmbeddedClickHouse } from '../../src/store/embedded/supervisor.js';
 import { schemaStatements } from '../../src/store/migrate.js';
 import { ClickHouseQueries } from '../../src/store/queries.js';
+import { splitStatements } from '../../src/store/sql-tokens.js';
 import { StoringReader } from '../../src/store/storing-reader.js';
 import { MemoryLog, MemoryStore } from '../support/memory-feed.js';
 import { eventually } from '../support/eventually.js';
+import { runParallax } from '../support/service-process.js';
 import { createdNames, withoutOnCluster } from '../support/sql-form.js';
 import { jsonBytes, sampleEffects, sampleObservation, samplePayload } from '../support/store-sample.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
@@ -105,6 +111,33 @@ describe('the schema', () => {
     const locals = rows.filter(({ table }) => table.endsWith('_local'));
     expect(locals.length).toBeGreaterThan(10);
     for (const { table, columns } of locals) expect(columnsOf.get(table.replace(/_local$/, ''))).toEqual(columns);
+  });
+});
+
+describe('docs/clickhouse.md', () => {
+  const text = readFileSync(join(packageRoot(), 'docs/clickhouse.md'), 'utf8');
+
+  it('shows SQL that the engine understands', async () => {
+    const scripts = [...text.matchAll(/```sql\n([^`]+)```/g)].map((match) => match[1] ?? '');
+    const statements = scripts.flatMap((script) => splitStatements(script));
+    expect(statements.length).toBeGreaterThan(8);
+    for (const statement of statements) expect(await formatted(statement)).toMatch(/^(CREATE|GRANT|BACKUP|RESTORE) /);
+  });
+
+  it('shows settings that are taken, and ways to print the schema that work', async () => {
+    const yaml = [...text.matchAll(/```yaml\n([^`]+)```/g)].map((match) => match[1] ?? '');
+    const [server, cluster] = yaml.map((part) => z.object({ clickhouse: z.looseObject({}) }).parse(parseYaml(part)));
+    const config = { ...server?.clickhouse, ...cluster?.clickhouse };
+    expect(clickhouseSchema.parse(config)).toMatchObject({ tls: {}, cluster: { insertQuorum: 'auto' } });
+    const commands = [...text.matchAll(/^ {4}parallax (clickhouse ddl[^>\n]*)/gm)].map((match) => match[1] ?? '');
+    expect(commands).toHaveLength(3);
+    for (const line of commands) {
+      const printed = await runParallax(line.trim().split(' '));
+      expect(printed).toMatchObject({ code: 0, err: '' });
+      const statements = splitStatements(printed.out);
+      expect(statements.some((statement) => statement.includes('Replicated'))).toBe(line.trim().endsWith('fleet'));
+      expect(statements.length).toBeGreaterThan(50);
+    }
   });
 });
 
