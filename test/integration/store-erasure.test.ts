@@ -179,6 +179,24 @@ describe('erasing a person', () => {
     ).toEqual([{ observed: 'mail to [erased]', c: ['[erased]', '[erased] [erased]!'] }]);
   });
 
+  it('keeps the order and the outcome, and does not take them for words about the person', async () => {
+    const order = {
+      id: 'e',
+      time: 1,
+      tenant: 'default',
+      subject: 'person',
+      name: 'h',
+      orderedBy: PERSON,
+      role: 'admin',
+    };
+    await store(
+      ['ordered', 'done', 'done'].map((state) => record('erasure', { ...order, reason: PERSON, state, tables: '[]' })),
+      [],
+    );
+    expect(await countErasure(client, { tenant: 'default', subject: { person: PERSON }, hash: HASH })).toEqual([]);
+    expect(await count(`erasures_v WHERE orderedBy = '${PERSON}' AND reason = '${PERSON}'`)).toBe(2);
+  });
+
   it('changes the tables of a cluster by statements that the engine understands', async () => {
     const cluster = { name: 'fleet', replicated: true, insertQuorum: 0 } as const;
     const where = storageOf('observations', { database: 'parallax', cluster });
