@@ -33,7 +33,7 @@ let reader: StoreClient;
 beforeAll(async () => {
   demo = await openDemoStore();
   reader = new StoreClient(demo.store.readerConnection);
-}, 120_000);
+}, 240_000);
 
 afterAll(async () => {
   await reader.close();
@@ -187,6 +187,27 @@ describe('what is shown', () => {
     expect(Number(one(await rowsOf(sqlOf(panel('Stored twice')))))).toBeGreaterThan(10_000);
     const after = await shown();
     steady.forEach(({ file, title }, i) => expect([file, title, after[i]]).toEqual([file, title, before[i]]));
+  });
+
+  it('gives Grafana no markup of anybody in the text of an annotation, which it draws as HTML', async () => {
+    const hostile = '<a href="https://evil.example/">x</a> & <img src=x onerror=alert(1)>';
+    const row = {
+      tenant: 'marked',
+      id: 'inc_html',
+      agentId: 'a,b',
+      title: hostile,
+      openedAt: demo.fromMs + 1_000,
+      sequence: 1,
+    };
+    await demo.store.writer.insert({ table: 'incidents', body: Buffer.from(JSON.stringify(row)), token: 'html' });
+    const [first] = dashboards;
+    const rows = await rowsOf(first?.dashboard.annotations.list[1].target.rawSql ?? '', {
+      tenant: 'marked',
+      agent: 'a,b',
+    });
+    expect(rows).toHaveLength(1);
+    expect(rows[0]?.['text']).not.toMatch(/[<>"]/);
+    expect(rows[0]?.['tags']).toBe('a b,,');
   });
 
   it('tells agents with hostile ids apart', async () => {
