@@ -40,6 +40,7 @@ export class PartitionUpkeep {
           store: hosted.store,
           inserter: writer,
           partition: hosted.partition,
+          lingerMs: parts.config.clickhouse.lingerMs,
           clock,
         }),
     );

@@ -38,6 +38,8 @@ export const clickhouseSchema = z
     /** The tables of several servers instead of one. */
     cluster: clickhouseClusterSchema.exactOptional(),
     database: name.default('parallax'),
+    /** How long rows are gathered before they are written as one block, ms: less shows them sooner and costs more. */
+    lingerMs: z.number().int().positive().default(5_000),
     observationDays: days(90),
     payloadDays: days(7),
     /** Whole states of baselines: how long, and how much of them on disk. */

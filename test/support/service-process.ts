@@ -38,6 +38,8 @@ export function prepareService(
   const config = {
     dataDir,
     http: { port: 0 },
+    // Whoever waits for rows in ClickHouse waits for this.
+    clickhouse: { lingerMs: 500 },
     keys: [...speakerKeys(file), { id: 'admin', role: 'admin', secretFile: file('admin') }],
     ...settings,
   };
