@@ -19,6 +19,7 @@ import { AudienceEpochs } from './audience-epochs.js';
 import { destinationOf } from './destination.js';
 import { joinInstall } from './install.js';
 import { JournalOutbox } from './journal-outbox.js';
+import { LeaseDesk } from './lease-desk.js';
 import { Registry } from './registry.js';
 import { RoutedLog } from './routed-log.js';
 import { SharedDetectors } from './shared-detectors.js';
@@ -83,6 +84,7 @@ export async function openClusterObserver(options: ClusterOptions): Promise<Clus
     maxAgents: config.detection.maxAgents,
     stored: { incidents: [], commands: [], restrictions: [], lifts: [], holds: [] },
   });
+  let leases: LeaseDesk | undefined;
   let isShown = false;
   const view = new SharedView({
     client,
@@ -92,6 +94,7 @@ export async function openClusterObserver(options: ClusterOptions): Promise<Clus
     registry,
     told: (entries, position) => {
       effects.apply(entries, position);
+      leases?.apply(entries);
       if (isShown) views.apply([...entries]);
     },
     notice,
@@ -106,6 +109,15 @@ export async function openClusterObserver(options: ClusterOptions): Promise<Clus
     const install = await joinInstall(registry, clock);
     const log = new RoutedLog(client, topics.observations, cluster.partitions);
     const doors = openDoors({ config, clock, notice, log, seed: install.seed });
+    leases = new LeaseDesk({
+      partitions: cluster.partitions,
+      caps: config.respond.caps,
+      run,
+      clock,
+      log,
+      notice,
+    });
+    leases.apply(effects.outbox(0, Number.MAX_SAFE_INTEGER));
     const workers = new Workers({
       config,
       cluster,
@@ -125,6 +137,11 @@ export async function openClusterObserver(options: ClusterOptions): Promise<Clus
       committed: (entries) => options.committed?.(entries),
       notice,
       failed,
+    });
+    const desk = leases;
+    workers.onLeading(() => {
+      desk.lead();
+      return async () => desk.stop();
     });
     const { library, detectorsDir, folder } = shared;
     const observer: ClusterObserver = {
@@ -179,7 +196,7 @@ export async function openClusterObserver(options: ClusterOptions): Promise<Clus
         await log.appendTo(own, encodeRecord({ type: 'tick', value: { now: clock.now() } }));
       },
       startedAt: atStart.position,
-      cluster: () => ({ nodeId, kafka: client.health, ...view.status(), ...workers.status() }),
+      cluster: () => ({ nodeId, kafka: client.health, ...view.status(), ...workers.status(), leases: desk.standing() }),
       owners: {
         urlOf: (tenant, agentId) => workers.urlOf(partitionOf(tenant, agentId, cluster.partitions)),
       },

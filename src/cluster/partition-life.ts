@@ -11,6 +11,7 @@ import type { HostedPartition } from '../observer.js';
 import { KafkaChangelog } from './kafka-changelog.js';
 import { logEntries, lostRecords, unreadable } from './log-entries.js';
 import type { PartitionState } from './partition-state.js';
+import { offsetsOf } from './offsets.js';
 import { Publisher, type TellingTopics } from './publisher.js';
 import type { RoutedLog } from './routed-log.js';
 import type { SharedDetectors } from './shared-detectors.js';
@@ -98,8 +99,8 @@ export class PartitionLife {
   /** Looks how much of the changelog there is; from then on the partition is taken over as soon as that is read. */
   async begin(): Promise<void> {
     const { client, topics } = this.#parts;
-    const offsets = await client.topicOffsets(topics.state);
-    this.#goal = offsets.find(({ partition }) => partition === this.partition)?.high ?? 0;
+    const offsets = await offsetsOf(client, topics.state, this.partition, () => this.#isOver);
+    this.#goal = offsets?.high ?? 0;
     this.advanced();
   }
 
@@ -192,8 +193,8 @@ export class PartitionLife {
       owns: () => group().owns(topics.observations, partition),
     });
     const store = await this.#state.replica.takeOver(this.#changelog);
-    const offsets = await client.topicOffsets(topics.observations);
-    const low = offsets.find((one) => one.partition === partition)?.low ?? 0;
+    const offsets = await offsetsOf(client, topics.observations, partition, () => this.#isOver);
+    const low = offsets?.low ?? 0;
     const log = await MirroredLog.open({
       environment: this.#state.environment,
       remote: { append: (records) => routed.append(records) },
@@ -231,6 +232,7 @@ export class PartitionLife {
       },
       log,
       store,
+      place: { partition, partitions },
       clock,
       failed: (error) => {
         if (!this.#isOver) this.#parts.failed(error);

@@ -4,6 +4,7 @@ import type { Restriction } from '../model/command.js';
 import type { OutboxEntry } from '../model/effect.js';
 import type { Incident } from '../model/incident.js';
 import { JournalReader } from './journal.js';
+import { offsetsOf } from './offsets.js';
 import type { Registry } from './registry.js';
 
 const decoder = new TextDecoder();
@@ -46,6 +47,7 @@ export class SharedView {
   readonly #restrictions = new Map<string, Restriction>();
   #isAtStart = true;
   #unread = 0;
+  #isStopped = false;
 
   constructor(parts: SharedViewParts) {
     this.#parts = parts;
@@ -82,10 +84,10 @@ export class SharedView {
     const { client } = this.#parts;
     const goals = new Map<string, number>();
     for (const topic of this.#topics) {
-      const [only] = await client.topicOffsets(topic);
+      const only = await offsetsOf(client, topic, 0, () => this.#isStopped);
       if (only !== undefined && only.high > only.low) goals.set(topic, only.high);
     }
-    while (goals.size > 0) {
+    while (goals.size > 0 && !this.#isStopped) {
       for (const { topic, position } of this.#group.lag()) if (position >= (goals.get(topic) ?? 0)) goals.delete(topic);
       if (goals.size > 0) await sleep(LOOK_MS);
     }
@@ -98,6 +100,7 @@ export class SharedView {
   }
 
   stop(): Promise<void> {
+    this.#isStopped = true;
     return this.#group.stop();
   }
 

@@ -6,6 +6,7 @@ import { EmbeddedEnvironment } from '../../src/log/embedded-environment.js';
 import { EmbeddedLog } from '../../src/log/embedded-log.js';
 import { EmbeddedScoringStore } from '../../src/log/embedded-scoring-store.js';
 import type { RawRecord } from '../../src/log/port.js';
+import type { PartitionPlace } from '../../src/model/allowance.js';
 import type { OutboxEntry } from '../../src/model/effect.js';
 import { fixInstallSeed } from './service-process.js';
 import { temporaryDirectory } from './temporary-directory.js';
@@ -20,6 +21,8 @@ export interface ScoreOptions {
   eagerCheckpoints?: boolean;
   /** Most records between two checkpoints. */
   checkpointRecords?: number;
+  /** Which partition of how many it is the log of. */
+  place?: PartitionPlace;
   /** Closes and opens everything again after so many records. */
   restartsAt?: readonly number[];
   /** Checkpoints that never become durable, counted from 1: the process ends between scoring and committing. */
@@ -57,6 +60,7 @@ export async function scoreRecords(records: readonly RawRecord[], options: Score
         failed = true;
       },
       ...(options.sliceRecords === undefined ? {} : { sliceRecords: options.sliceRecords }),
+      ...(options.place === undefined ? {} : { place: options.place }),
       ...(options.checkpointRecords === undefined ? {} : { checkpointRecords: options.checkpointRecords }),
     });
     const isLost = (losses: Set<number>, number: number) => {
