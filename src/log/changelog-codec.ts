@@ -1,6 +1,6 @@
 import { ChangelogDamagedError } from './changelog-errors.js';
 import type { ChangelogEntry, ChangelogRecord } from './port.js';
-import { checkedKey, cursorKey } from './scoring-keys.js';
+import { isCursorName, isStateKey } from './scoring-keys.js';
 import type { Place } from './scoring-place.js';
 
 /**
@@ -66,22 +66,19 @@ export const outboxKey = (sequence: number): string => `o/${sequence}`;
 
 /** @throws ChangelogDamagedError for a key that no version up to this one writes */
 export function parseKey({ key, offset }: Pick<ChangelogRecord, 'key' | 'offset'>): ChangelogKey {
-  try {
-    const parsed = parsedKey(key);
-    if (parsed !== undefined) return parsed;
-  } catch (cause) {
-    throw new ChangelogDamagedError(offset, 'an impossible key', { cause });
-  }
+  const parsed = parsedKey(key);
+  if (parsed !== undefined) return parsed;
   throw new ChangelogDamagedError(offset, `an unknown key ${JSON.stringify(key.slice(0, 60))}`);
 }
 
-function parsedKey(key: string): ChangelogKey | undefined {
+/** What a key stands for; undefined for one that no version up to this one writes. */
+export function parsedKey(key: string): ChangelogKey | undefined {
   if (key === OWNER_KEY) return { kind: 'owner' };
   if (key === PLACE_KEY) return { kind: 'place' };
   const rest = key.slice(2);
-  if (key.startsWith('s/')) return { kind: 'state', key: checkedKey(rest) };
-  if (key.startsWith('m/')) return { kind: 'memory', key: checkedKey(rest) };
-  if (key.startsWith('c/') && cursorKey(rest) !== '') return { kind: 'cursor', name: rest };
+  if (key.startsWith('s/') && isStateKey(rest)) return { kind: 'state', key: rest };
+  if (key.startsWith('m/') && isStateKey(rest)) return { kind: 'memory', key: rest };
+  if (key.startsWith('c/') && isCursorName(rest)) return { kind: 'cursor', name: rest };
   if (key.startsWith('o/') && /^\d{1,15}$/.test(rest)) return { kind: 'outbox', sequence: Number(rest) };
   return undefined;
 }

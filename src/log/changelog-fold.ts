@@ -3,6 +3,7 @@ import {
   claimedNumber,
   outboxKey,
   parseCursor,
+  parsedKey,
   parseKey,
   parsePlace,
   parseState,
@@ -80,7 +81,12 @@ export class ChangelogFold {
   take(record: ChangelogRecord): void {
     const { value, offset, generation } = record;
     this.facts.generation = generation;
-    const key = parseKey(record);
+    const key = value === null ? parsedKey(record.key) : parseKey(record);
+    if (key === undefined) {
+      // The owner has ended what somebody else put there.
+      this.dirty.delete(record.key);
+      return;
+    }
     switch (key.kind) {
       case 'owner':
         break;

@@ -26,7 +26,7 @@ import type {
   StateCommit,
 } from './port.js';
 import type { ReplicaSync } from './replica-sync.js';
-import { checkedCursor, checkedKey, CURSOR_PREFIX, cursorKey, keyBytes, MAX_KEY_BYTES } from './scoring-keys.js';
+import { checkedCursor, checkedKey, CURSOR_PREFIX, cursorKey, isStateKey, keyBytes } from './scoring-keys.js';
 import { afterCheckpoint, afterCommit, afterEffects, checkpointHead, type Place } from './scoring-place.js';
 
 const KIB = 1024;
@@ -364,11 +364,8 @@ export class ReplicatedScoringStore implements ScoringStore {
   }
 
   #stored(key: string): Uint8Array | undefined {
-    const bytes = Buffer.from(key);
     // Somebody else's key may be anything.
-    return bytes.length === 0 || bytes.length > MAX_KEY_BYTES
-      ? undefined
-      : this.#parts.environment.state.getBinary(bytes);
+    return isStateKey(key) ? this.#parts.environment.state.getBinary(keyBytes(key)) : undefined;
   }
 
   #setCursor(name: string, value: number): Promise<void> {

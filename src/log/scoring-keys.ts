@@ -1,13 +1,21 @@
 /** LMDB allows 1978 bytes; less keeps the tree's inner pages wide. */
-export const MAX_KEY_BYTES = 512;
+const MAX_KEY_BYTES = 512;
 
 /** In the meta database, before the name of a cursor. */
 export const CURSOR_PREFIX = 'cursor:';
 
+export function isStateKey(key: string): boolean {
+  // At most three bytes a code unit: most keys need no second look.
+  return key.length > 0 && (key.length * 3 <= MAX_KEY_BYTES || Buffer.byteLength(key) <= MAX_KEY_BYTES);
+}
+
+export function isCursorName(name: string): boolean {
+  return /^[a-z0-9-]{1,64}$/.test(name);
+}
+
 /** @throws RangeError for a state key that is empty or too long */
 export function checkedKey(key: string): string {
-  // At most three bytes a code unit: most keys need no second look.
-  if (key.length === 0 || key.length * 3 > MAX_KEY_BYTES) keyBytes(key);
+  if (!isStateKey(key)) keyBytes(key);
   return key;
 }
 
@@ -28,7 +36,7 @@ export function checkedCursor(name: string, value: number): string {
 
 /** Key of a cursor in the meta database. @throws RangeError for a name of other letters */
 export function cursorKey(name: string): string {
-  if (!/^[a-z0-9-]{1,64}$/.test(name)) {
+  if (!isCursorName(name)) {
     throw new RangeError(`A cursor's name is lower-case letters, digits and hyphens, not ${JSON.stringify(name)}.`);
   }
   return CURSOR_PREFIX + name;

@@ -12,6 +12,8 @@ import { ReplicatedScoringStore, type ReplicationLimits } from './replicated-sco
 /** Records taken in one transaction. */
 const SLICE_RECORDS = 1_000;
 const HOUR_MS = 3_600_000;
+/** Calls after a rewind that may still bring what was read before it. */
+const STALE_CALLS = 3;
 
 export interface StateReplicaParts {
   environment: EmbeddedEnvironment;
@@ -58,15 +60,16 @@ export class StateReplica {
   #lastOwner: string | undefined;
   #takeover: Takeover | undefined;
   #store: ReplicatedScoringStore | undefined;
+  /** Reading is to go on at `nextOffset`, and may bring what was read on from here before that is done. */
+  #rewound: { seen: number; calls: number } | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
   /** Takes up what an earlier run has left, where that may be trusted, and else empties it. */
   static async open(parts: StateReplicaParts): Promise<StateReplica> {
-    const { environment, clock, maxWarmAgeMs = 12 * HOUR_MS } = parts;
+    const { environment } = parts;
     finishStaged(environment);
     const sync = readSync(environment);
-    const age = clock.now() - sync.at;
-    const isWarm = sync.isSettled === 1 && age >= 0 && age < maxWarmAgeMs;
+    const isWarm = sync.isSettled === 1 && isFresh(parts, sync);
     if (!isWarm) await written(environment, () => emptyingOperations(environment));
     return new StateReplica(parts, isWarm ? sync : EMPTY_SYNC, isWarm);
   }
@@ -102,6 +105,8 @@ export class StateReplica {
    */
   apply(records: readonly ChangelogRecord[], isEnd = false): Promise<void> {
     return this.#inTurn(async () => {
+      const [first] = records;
+      if (first !== undefined && this.#store === undefined) await this.#checkReading(first);
       for (let from = 0; from < records.length; from += SLICE_RECORDS) {
         const slice = records.slice(from, from + SLICE_RECORDS);
         await this.#applySlice(slice, isEnd && from + SLICE_RECORDS >= records.length);
@@ -135,7 +140,8 @@ export class StateReplica {
       if (this.#takeover === takeover) this.#takeover = undefined;
       throw error;
     }
-    await this.#inTurn(() => this.#completeTakeover());
+    // Of a failure the promise tells.
+    await this.#inTurn(() => this.#completeTakeover()).catch(() => {});
     return promise;
   }
 
@@ -153,6 +159,25 @@ export class StateReplica {
     const turn = this.#last.then(step);
     this.#last = turn.catch(() => {});
     return turn;
+  }
+
+  /** @throws ChangelogRewindError where what comes does not follow, or what lay between may be gone */
+  async #checkReading(first: ChangelogRecord): Promise<void> {
+    // As long as it was never level it is being made anew.
+    if (this.#sync.at > 0 && !isFresh(this.#parts, this.#sync)) {
+      await this.#empty();
+      throw new ChangelogRewindError(0, 'The store was level with its changelog too long ago');
+    }
+    const rewound = this.#rewound;
+    if (rewound !== undefined && first.offset >= rewound.seen && rewound.calls-- > 0) {
+      throw new ChangelogRewindError(this.#next, `Offset ${first.offset} was read before the changelog was read again`);
+    }
+    this.#rewound = undefined;
+  }
+
+  #rewind(to: number): void {
+    if (to < this.#next) this.#rewound = { seen: this.#next, calls: STALE_CALLS };
+    this.#next = to;
   }
 
   async #applySlice(records: readonly ChangelogRecord[], isEnd: boolean): Promise<void> {
@@ -210,6 +235,8 @@ export class StateReplica {
       store.observe(record);
       return;
     }
+    // So that what follows it is not taken before it.
+    this.#next = record.offset + 1;
     await this.#release(`generation ${record.generation} began at offset ${record.offset}`);
     throw new ChangelogRewindError(this.#next, 'Somebody else owns the partition now');
   }
@@ -238,6 +265,8 @@ export class StateReplica {
       takeover.resolve(this.#store);
     } catch (error) {
       takeover.reject(error instanceof Error ? error : new Error(String(error)));
+      // Whoever feeds it must not go on where it was.
+      if (error instanceof ChangelogRewindError) throw error;
     }
   }
 
@@ -275,7 +304,7 @@ export class StateReplica {
     // A checkpoint that was being written is somebody else's to take back.
     await written(environment, () => [() => void environment.staged.clearAsync()]);
     this.#sync = readSync(environment);
-    this.#next = this.#sync.offset;
+    this.#rewind(this.#sync.offset);
     this.#fold = foldOf(environment, this.#sync);
   }
 
@@ -283,10 +312,16 @@ export class StateReplica {
     const { environment } = this.#parts;
     await written(environment, () => emptyingOperations(environment));
     this.#sync = EMPTY_SYNC;
-    this.#next = 0;
+    this.#rewind(0);
     this.#progress = { ...this.#progress, isWarm: false };
     this.#fold = foldOf(environment, EMPTY_SYNC);
   }
+}
+
+/** Whether compaction has left alone all that may have come since the store was level with its changelog. */
+function isFresh({ clock, maxWarmAgeMs = 12 * HOUR_MS }: StateReplicaParts, { at }: ReplicaSync): boolean {
+  const age = clock.now() - at;
+  return age >= 0 && age < maxWarmAgeMs;
 }
 
 /** As `Promise.withResolvers`, which Node 20 has not got. */

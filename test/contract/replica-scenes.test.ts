@@ -100,6 +100,34 @@ describe('the replica of a scoring store', () => {
     expect([again.nextPosition, again.cursor('storing'), text(again, 'key/4')]).toEqual([10, 4, 'at 10']);
   });
 
+  it('begins anew as well when it was not fed for so long', async () => {
+    const [owner, standby] = [await machine(), await machine()];
+    const store = await owner.takeOver(topic.connect(1));
+    await checkpoint(store, 10, 5);
+    await standby.follow();
+    clock.advance(WARM_MS);
+    await store.commitEffects(11, []);
+    await standby.follow();
+    expect(standby.rewinds).toBe(1);
+    expect((await standby.takeOver(topic.connect(2))).effectsPosition).toBe(11);
+  });
+
+  it('refuses what was read before reading had to go back, and not for ever', async () => {
+    const [former, next] = [await machine(), await machine()];
+    const old = await former.takeOver(topic.connect(1));
+    await next.takeOver(topic.connect(2));
+    await old.commitEffects(5, []);
+    await expect(former.replica.apply(topic.read(0, 100))).rejects.toThrow(/Somebody else owns/);
+    await expect(former.replica.apply(topic.read(topic.end - 1, 9))).rejects.toThrow(/read before/);
+    await expect(former.replica.apply(topic.read(former.replica.nextOffset, 100))).rejects.toThrow(/wrote on/);
+    const { end } = topic;
+    await topic.connect(2).append([{ key: 'c/x', value: Buffer.from('1') }]);
+    await expect(former.replica.apply(topic.read(end, 1))).rejects.toThrow(/read before the changelog was read again/);
+    expect(former.replica.nextOffset).toBe(0);
+    await former.follow();
+    expect((await former.takeOver(topic.connect(3))).cursor('x')).toBe(1);
+  });
+
   it('shows nothing to a reader of the outbox before the changelog has it', async () => {
     const owner = await machine();
     const connection = topic.connect(1);
@@ -279,7 +307,7 @@ describe('the replica of a scoring store', () => {
 
   it.each<[string, ChangelogEntry]>([
     ['an unknown key', { key: 'z/1', value: Buffer.from('x') }],
-    ['an impossible key', { key: `s/${'x'.repeat(600)}`, value: stateEntry('a', 1, Buffer.of(1)).value }],
+    ['an unknown key', { key: `s/${'x'.repeat(600)}`, value: stateEntry('a', 1, Buffer.of(1)).value }],
     ['a state entry of an unknown kind', { key: 's/a', value: Buffer.from('junk, and a lot of it') }],
     ['no JSON', { key: 'p', value: Buffer.from('{') }],
     ['a place without nextPosition', { key: 'p', value: Buffer.from('{"nextPosition":-1}') }],
@@ -296,10 +324,16 @@ describe('the replica of a scoring store', () => {
     const next = await ReplicaMachine.start(other, { clock, maxWarmAgeMs: WARM_MS });
     machines.push(next);
     const store = await next.takeOver(other.connect(2));
+    const standby = await ReplicaMachine.start(other, { clock, maxWarmAgeMs: WARM_MS });
+    machines.push(standby);
+    await standby.follow();
     await other.connect(1).append([entry]);
+    await standby.follow();
     await next.follow();
     await store.commitEffects(2, []);
     expect(other.inTheEnd().size).toBe(2);
+    await standby.follow();
+    expect((await standby.takeOver(other.connect(3))).effectsPosition).toBe(2);
   });
 
   it('holds what was written, however it was moved', async () => {
