@@ -13,6 +13,9 @@ import { splitStatements } from '../../src/store/sql-tokens.js';
 import { StoringReader } from '../../src/store/storing-reader.js';
 import { MemoryLog, MemoryStore } from '../support/memory-feed.js';
 import { eventually } from '../support/eventually.js';
+import { panelsOf, queryVariables, readDashboards } from '../support/grafana/dashboard.js';
+import { interpolate } from '../support/grafana/interpolate.js';
+import { expandMacros } from '../support/grafana/macros.js';
 import { runParallax } from '../support/service-process.js';
 import { createdNames, withoutOnCluster } from '../support/sql-form.js';
 import { jsonBytes, sampleEffects, sampleObservation, samplePayload } from '../support/store-sample.js';
@@ -209,5 +212,26 @@ describe('a cluster of one', () => {
       { partition: 3, rows: '40', positions: '40' },
       { partition: 4, rows: '40', positions: '40' },
     ]);
+  });
+
+  it('answers every query of the dashboards', { timeout: 120_000 }, async () => {
+    const values = new Map([
+      ['tenant', 'default'],
+      ['class', 'support'],
+      ['agent', 'agent-a'],
+      ['session', '*'],
+    ]);
+    const range = { fromMs: 0, toMs: Date.now(), intervalMs: 60_000 };
+    const queries = readDashboards().flatMap(({ dashboard }) => [
+      ...panelsOf(dashboard).map(({ targets }) => targets[0].rawSql),
+      ...queryVariables(dashboard).map(({ query }) => query.rawSql),
+      dashboard.annotations.list[1].target.rawSql,
+    ]);
+    expect(queries.length).toBeGreaterThan(60);
+    for (const sql of queries) {
+      // Some ask one distributed table about another's rows.
+      const asked = `${expandMacros(interpolate(sql, values), range)} SETTINGS distributed_product_mode = 'global'`;
+      await expect(client.select<object>(asked)).resolves.toBeInstanceOf(Array);
+    }
   });
 });
