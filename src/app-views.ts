@@ -12,6 +12,7 @@ import type { HostedPartition, Observer } from './observer.js';
 import type { PartitionUpkeep } from './partition-upkeep.js';
 import type { StoreLink } from './store/store-link.js';
 import type { Telling } from './telling.js';
+import type { TopicIntake } from './topic-intake.js';
 
 /** What runs, for those who show it. */
 export interface RunningParts {
@@ -20,6 +21,7 @@ export interface RunningParts {
   upkeeps: Map<HostedPartition, PartitionUpkeep>;
   /** Absent where another process tells people and gateways. */
   telling: Telling | undefined;
+  topics: TopicIntake | undefined;
   config: Config;
 }
 
@@ -89,6 +91,7 @@ export function statusOf(parts: RunningParts, reloader: DetectorReloader): Recor
     intake: observer.intake.counters(),
     otlp: observer.otlp.counters(),
     mappings: observer.mappings.status(),
+    topics: parts.topics?.report() ?? [],
     ...(observer.cluster === undefined && only !== undefined
       ? only[1]
       : { partitions: Object.fromEntries(partitions) }),

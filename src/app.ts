@@ -28,6 +28,7 @@ import { openClusterObserver } from './cluster/cluster-observer.js';
 import { openEmbeddedObserver, type Observer } from './observer.js';
 import { PartitionUpkeep } from './partition-upkeep.js';
 import { startTelling } from './telling.js';
+import { startTopicIntake } from './topic-intake.js';
 import { openSigning } from './signing/open-signing.js';
 import { fromBinary } from './normalize/cloud-events.js';
 import { valueHash } from './normalize/derive.js';
@@ -121,7 +122,7 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
     const clustered = config.cluster === undefined ? undefined : await openClusterObserver({ ...base, env });
     const observer: Observer = clustered ?? openEmbeddedObserver(base);
     closers.push(observer.close);
-    const parts: RunningParts = { observer, link, upkeeps: new Map(), telling: undefined, config };
+    const parts: RunningParts = { observer, link, upkeeps: new Map(), telling: undefined, topics: undefined, config };
     operations = startOperations({
       parts,
       clock,
@@ -185,6 +186,10 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
     });
     closers.push(startTimers({ parts, batches, logger, operations }));
 
+    const topics = startTopicIntake({ config, keyConfigs, env, observer, clock, logger });
+    closers.push(topics.stop);
+    parts.topics = topics;
+
     api = createApi({
       keys,
       limits: config.http,
@@ -232,7 +237,11 @@ export async function startApp({ config, env, clock, logger }: AppOptions): Prom
           activate: (value) => observer.record({ type: 'activation', value }),
         },
         detectors: reloader,
-        sources: observer.door,
+        sources: {
+          report: (tenant) => observer.door.report(tenant),
+          topics: (tenant) => parts.topics?.report(tenant) ?? [],
+          forged: (emitter, agentId) => observer.door.forged(emitter, agentId),
+        },
         content: new ContentDesk({
           reads: () => link.store?.queries.content,
           record: (value) => observer.record({ type: 'content-read', value }),

@@ -9,6 +9,7 @@ import { HOLD_TIMEOUTS } from './model/hold.js';
 import { mailSchema } from './model/mail-settings.js';
 import { drainSchema, heartbeatSchema, metricsListenerSchema } from './model/operations-settings.js';
 import { respondSchema } from './model/response-policy.js';
+import { topicSourcesSchema } from './model/source-settings.js';
 import { webhookSchema } from './model/webhook-settings.js';
 import { DEFAULT_ISSUER, SIGNING_ALGORITHMS } from './model/signed-message.js';
 
@@ -134,6 +135,8 @@ const configSchema = z.strictObject({
     .strictObject({
       /** Folder of the declarative mappings; relative names are looked up in the package. */
       mappingsDir: z.string().min(1).default('mappings'),
+      /** Topics of others that are read into the log. */
+      kafka: topicSourcesSchema.default([]),
     })
     .prefault({}),
   /** What is done about incidents, where an agent's profile says nothing else. */
@@ -263,13 +266,21 @@ function secretVariables(raw: Record<string, unknown>): Set<string> {
   const keys = raw['keys'];
   if (Array.isArray(keys)) for (const key of keys) addName(names, key, 'secretEnv');
   addName(names, raw['clickhouse'], 'passwordEnv');
-  const { notify, deliver, cluster } = raw;
-  if (isGroup(cluster) && isGroup(cluster['kafka'])) addName(names, cluster['kafka']['sasl'], 'passwordEnv');
+  const { notify, deliver, cluster, sources } = raw;
+  addKafkaNames(names, cluster);
+  if (isGroup(sources) && Array.isArray(sources['kafka'])) {
+    for (const source of sources['kafka']) addKafkaNames(names, source);
+  }
   if (typeof deliver === 'object' && deliver !== null && 'webhooks' in deliver && Array.isArray(deliver.webhooks)) {
     for (const webhook of deliver.webhooks) addName(names, webhook, 'secretEnv');
   }
   if (typeof notify === 'object' && notify !== null && 'mail' in notify) addName(names, notify.mail, 'passwordEnv');
   return names;
+}
+
+/** The password of a group of settings that has a connection to Kafka. */
+function addKafkaNames(names: Set<string>, group: unknown): void {
+  if (isGroup(group) && isGroup(group['kafka'])) addName(names, group['kafka']['sasl'], 'passwordEnv');
 }
 
 function isGroup(value: unknown): value is Record<string, unknown> {

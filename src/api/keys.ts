@@ -82,7 +82,8 @@ export function loadKeys(configs: readonly KeyConfig[], env: NodeJS.ProcessEnv):
   return new KeyRing(keys);
 }
 
-function principalOf(config: KeyConfig): Principal {
+/** What a key may do, whoever holds it. */
+export function principalOf(config: KeyConfig): Principal {
   return {
     id: config.id,
     role: config.role,

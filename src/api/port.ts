@@ -20,7 +20,7 @@ import type { Principal } from '../model/principal.js';
 import type { RecordPlace } from '../model/record-place.js';
 import type { ResponseExplanation } from '../respond/port.js';
 import type { Subscription, SubscriptionOptions } from '../respond/port.js';
-import type { SourceReport } from '../model/source-report.js';
+import type { SourceReport, TopicSourceReport } from '../model/source-report.js';
 import type { CheckAnswer, CheckRequest, IntakeReport, RefusedRecord } from '../model/wire.js';
 
 /** A record as it came in, before it is known to be good. `bytes` is its size on the wire. */
@@ -208,6 +208,8 @@ export interface ErasureBoard {
 export interface SourceBoard {
   /** The emitters of a tenant, by id. */
   report(tenant: string): SourceReport[];
+  /** Topics of others that are read here in a tenant's name. */
+  topics(tenant: string): TopicSourceReport[];
   /** Takes note that an emitter spoke for an agent that its key is not bound to. */
   forged(emitter: Principal, agentId: string): void;
 }

@@ -2,6 +2,7 @@ import { inertText } from '../lib/text/inert-text.js';
 import { UsageError, type CliCommand } from './command.js';
 import { OBSERVER_HELP, OBSERVER_OPTIONS, observerOf } from './observer.js';
 import type { SeenSource, SeenSources } from './sources-answer.js';
+import { describeTopics } from './topics-text.js';
 
 /** Event times ahead of ours by more than this are a clock that is wrong, ms. */
 const AHEAD_MS = 5_000;
@@ -25,7 +26,7 @@ export const doctor: CliCommand = {
 };
 
 /** Everything about each emitter as lines for people; what should be mended begins with an arrow. */
-export function describeSources({ now, sources }: SeenSources): string {
+export function describeSources({ now, sources, topics }: SeenSources): string {
   const troubled = sources.filter((source) => troublesOf(source, now).length > 0).length;
   const lines = sources.flatMap((source) => [
     `${inertText(source.principalId)}: ${lastNews(source, now)}`,
@@ -40,7 +41,7 @@ export function describeSources({ now, sources }: SeenSources): string {
     troubled === 0
       ? `${sources.length} emitters, nothing to mend`
       : `${sources.length} emitters, ${troubled} with something to mend`;
-  return `${[...lines, end].join('\n')}\n`;
+  return `${[...lines, ...topics.flatMap((one) => describeTopics(one, now)), end].join('\n')}\n`;
 }
 
 function lastNews({ lastSeen }: SeenSource, now: number): string {

@@ -23,6 +23,26 @@ export const sourcesSchema = z.object({
       silent: z.object({ forMs: z.number(), expectedMs: z.number(), isLearned: z.boolean() }).exactOptional(),
     }),
   ),
+  topics: z
+    .array(
+      z.object({
+        id: z.string(),
+        principalId: z.string(),
+        groupId: z.string(),
+        topics: z.array(z.string()),
+        format: z.string(),
+        state: z.string(),
+        partitions: z.array(z.object({ topic: z.string(), partition: z.number(), lag: z.number() })),
+        records: z.number(),
+        refused: z.number(),
+        unreadable: z.number(),
+        lost: z.number(),
+        strayed: z.number(),
+        lastError: z.object({ time: z.number(), message: z.string() }).exactOptional(),
+      }),
+    )
+    .default([]),
 });
 export type SeenSources = z.infer<typeof sourcesSchema>;
 export type SeenSource = SeenSources['sources'][number];
+export type SeenTopics = SeenSources['topics'][number];

@@ -41,3 +41,34 @@ export interface SourceReport {
   /** Where it has been silent for longer than it should. */
   silent?: { forMs: number; expectedMs: number; isLearned: boolean };
 }
+
+/** Topics of others as they are read here. Totals since the start. */
+export interface TopicSourceReport {
+  id: string;
+  /** The key that binds what the topics may say. */
+  principalId: string;
+  groupId: string;
+  topics: readonly string[];
+  format: string;
+  /** `waiting`: what was read is not taken in for now. `failed`: reading is begun anew from time to time. */
+  state: 'starting' | 'reading' | 'waiting' | 'failed';
+  /** Those that are read here, and how many records wait in each. */
+  partitions: { topic: string; partition: number; position: number; lag: number }[];
+  /** Records of the topics. */
+  records: number;
+  /** Records without a value, which say nothing. */
+  tombstones: number;
+  /** Parts of records: a value may hold several, or an export. */
+  accepted: number;
+  refused: number;
+  /** Records that lie in batches that cannot be read. */
+  unreadable: number;
+  /** Records that were gone before they were read. */
+  lost: number;
+  /** How often an agent's record came from another partition than the one before; a lower bound. */
+  strayed: number;
+  /** Tries after which something was waited for. */
+  waits: number;
+  uncommitted: number;
+  lastError?: { time: number; message: string };
+}

@@ -262,7 +262,11 @@ export async function startApi(
       order: async (order) => void journal.orders.push(order),
       activate: async (activation) => void journal.activations.push(activation),
     },
-    sources: door,
+    sources: {
+      report: (tenant) => door.report(tenant),
+      topics: () => [],
+      forged: (emitter, agentId) => door.forged(emitter, agentId),
+    },
     content: new ContentDesk({
       reads: () => change.content,
       record: async (value) =>

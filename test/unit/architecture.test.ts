@@ -19,6 +19,7 @@ const COMPOSERS = new Set([
   'observer.ts',
   'partition-upkeep.ts',
   'telling.ts',
+  'topic-intake.ts',
   'trial.ts',
   'main.ts',
 ]);
