@@ -139,6 +139,24 @@ describe.skipIf(whyNoBroker() !== undefined)('a broker of one’s own', () => {
     await own.close();
   });
 
+  it('may stand still: its members hold back before others could be given their partitions, and go on after', async () => {
+    const topic = await makeTopic(kafka);
+    const { told, group } = follow(kafka, [topic], { sessionTimeoutMs: 1_500 });
+    await eventually('it has joined', () => group.owns(topic, 0));
+    await cluster.brokers[0]?.freeze();
+    try {
+      await eventually('it is fenced', () => group.isFenced());
+      expect(group.owns(topic, 0)).toBe(false);
+    } finally {
+      await cluster.brokers[0]?.thaw();
+    }
+    await eventually('it owns the partition again', () => group.owns(topic, 0), 40_000);
+    await kafka.produce([{ topic, partition: 0, value: text('after') }]);
+    await eventually('it reads again', () => told.values.includes('after'));
+    expect(told.fatal).toEqual([]);
+    await group.stop();
+  });
+
   it('may serve damaged batches and unknown codecs: they are told, and their neighbours are read', async () => {
     const topic = await makeTopic(kafka, 2);
     for (const value of ['a', 'b', 'c', 'd']) await kafka.produce([{ topic, partition: 0, value: text(value) }]);

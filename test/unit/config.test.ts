@@ -23,6 +23,25 @@ describe('the configuration', () => {
     expect([http.host, http.port, joining.allowedLatenessMs]).toEqual(['0.0.0.0', 8080, 7]);
   });
 
+  it('takes a cluster, and the password of Kafka for no setting', () => {
+    const sasl = 'sasl: { mechanism: scram-sha-512, username: px, passwordEnv: PARALLAX_KAFKA_SECRET }';
+    const yaml = (kafka: string) => file(`cluster: { kafka: { brokers: ["kafka-1:9092", "[::1]:9093"], ${kafka} } }`);
+    const env = { PARALLAX_KAFKA_SECRET: 'geheim', PARALLAX_CLUSTER__NODE__ID: 'node-7' };
+    const { cluster } = loadConfig(yaml(sasl), env);
+    expect(cluster).toMatchObject({
+      topicPrefix: 'parallax',
+      partitions: 12,
+      replicationFactor: 3,
+      node: { id: 'node-7' },
+    });
+    expect(JSON.stringify(cluster)).not.toContain('geheim');
+    expect(loadConfig(file('mode: act'), {}).cluster).toBeUndefined();
+    expect(() => loadConfig(yaml('tls: { certFile: a.pem }'), {})).toThrow(/give certFile and keyFile together/);
+    expect(() => loadConfig(file('cluster: { kafka: { brokers: ["http://kafka:9092"] } }'), {})).toThrow(
+      /use host:port/,
+    );
+  });
+
   it('names the file for what stands there, and the variable for what stands in it', () => {
     const path = file('htpp: {}\nhttp: { prot: 1 }\nmode: maybe');
     const env = { PARALLAX_HTTP__PORT: 'abc', PARALLAX_HTTP_PORT: '1' };
