@@ -17,7 +17,10 @@ const anyBytes = array(
   { maxLength: 30 },
 ).map((parts) => Buffer.concat(parts));
 
-describe.each([...CODECS.values()])('$name', ({ name, compress: pack, decompress }) => {
+describe.each([...CODECS.values()])('$name', (codec) => {
+  const pack = (bytes: Buffer): Buffer => codec.compress(bytes);
+  const decompress = (bytes: Buffer, maxBytes: number): Buffer => codec.decompress(bytes, maxBytes);
+
   it('gives back what was put in', () => {
     const roundTrip = property(anyBytes, (bytes) => decompress(pack(bytes), MIB).equals(bytes));
     expect(() => assert(roundTrip, { numRuns: 200 })).not.toThrow();
@@ -27,7 +30,9 @@ describe.each([...CODECS.values()])('$name', ({ name, compress: pack, decompress
 
   it('refuses more than it may give, and ends with an error on what it cannot read', () => {
     const packed = pack(Buffer.alloc(200_000, 'abc'));
-    expect(() => decompress(packed, 199_999)).toThrow();
+    expect(() => decompress(packed, 199_999)).toThrow(/larger than|too big|more than/);
+    // Before Node has zstd of its own, what is written with it is only stored.
+    expect(packed.length).toBeLessThan(codec.name === 'zstd' ? 201_000 : 20_000);
     expect(decompress(packed, 200_000)).toHaveLength(200_000);
     const damaged = property(nat({ max: packed.length - 1 }), nat({ max: 255 }), (at, byte) => {
       const other = Buffer.from(packed);
@@ -39,7 +44,6 @@ describe.each([...CODECS.values()])('$name', ({ name, compress: pack, decompress
       }
     });
     expect(() => assert(damaged, { numRuns: 300 })).not.toThrow();
-    if (name !== 'zstd') expect(packed.length).toBeLessThan(20_000);
   });
 });
 
@@ -54,7 +58,7 @@ describe('forms of other writers', () => {
     const bytes = Buffer.alloc(400_000, 'stored');
     expect(zstdDecompress(zstdStore(bytes), MIB).equals(bytes)).toBe(true);
     const wide = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xa8, 0x01, 0x00, 0x00]);
-    expect(() => zstdDecompress(wide, MIB)).toThrow();
+    expect(() => zstdDecompress(wide, MIB)).toThrow(/window|memory|frame/i);
   });
 });
 
