@@ -109,6 +109,7 @@ export function openScoringCore(options: ScoringCoreOptions): ScoringCore {
     budgets,
     prior,
     learning,
+    ...(options.place === undefined ? {} : { place: options.place }),
     peersOf: (agentId) => {
       const name = library.classOf(agentId);
       return name === DEFAULT_CLASS ? '' : name;

@@ -1,16 +1,13 @@
 import { BoundedMap } from '../lib/bounded-map.js';
 import { JournaledTable, type Snapshot } from '../lib/journaled-table.js';
-import { StateTable } from '../lib/state-table.js';
-import { agentCaps, AgentBaseline, peerCaps, type BaselineCaps, type PlainBaseline } from './agent-baseline.js';
+import { agentCaps, AgentBaseline, type BaselineCaps, type PlainBaseline } from './agent-baseline.js';
 import type { SessionRecord } from './facts.js';
 import type { Learning } from './learning.js';
+import { Pools } from './pools.js';
 import { packRecord, unpackRecord, type PackedRecord } from './session-record.js';
 
 /** Baselines held in memory; the others live in the store until they are asked for. */
 const AGENTS_IN_MEMORY = 1_024;
-const POOLS_IN_MEMORY = 256;
-/** Tenants whose number of pooled sessions is held in memory. */
-const TENANTS_IN_MEMORY = 1_024;
 
 /** Agents not known yet, as a share of all that may be held; a flood of them pushes out only its own kind. */
 const COLD_SHARE = 0.25;
@@ -45,16 +42,6 @@ export interface StoredChange extends Omit<Change, 'record'> {
 
 interface NamedChange extends Change, AgentName {}
 
-interface PoolChange {
-  record: SessionRecord;
-  by: 1 | -1;
-}
-
-interface StoredPoolChange {
-  record: PackedRecord;
-  by: 1 | -1;
-}
-
 interface AgentName {
   tenant: string;
   agentId: string;
@@ -70,21 +57,17 @@ interface HeldAgent {
 /** The baselines of all agents, and one pool per tenant and class that new agents of the class lean on. The least recently learned goes first. */
 export class Agents {
   readonly #agents: JournaledTable<HeldAgent, NamedChange>;
-  readonly #pools: JournaledTable<AgentBaseline, PoolChange>;
-  /** Sessions in all pools of a tenant. */
-  readonly #pooled: StateTable<number>;
+  /** What agents of one class have in common. */
+  readonly pools: Pools;
   readonly #peersOf: (agentId: string) => string;
   readonly #warm: BoundedMap<string, AgentName>;
   readonly #cold: BoundedMap<string, AgentName>;
   readonly #caps: BaselineCaps;
-  readonly #peerCaps: BaselineCaps;
   /** Until so many an agent teaches nobody else: a spray of invented agents moves neither the peers nor a threshold. */
   readonly #warmSessions: number;
   readonly #nothing: AgentBaseline;
   /** The key of the agent asked for last. */
   #latest = { tenant: '', agentId: '', text: '' };
-  /** The key of the pool asked for last. */
-  #latestPool = { tenant: '', peers: '', text: '' };
   #learned = 0;
 
   /** @param onDrop told of each agent that is pushed out */
@@ -103,9 +86,8 @@ export class Agents {
     onDrop: (tenant: string, agentId: string) => void;
   }) {
     this.#peersOf = peersOf;
-    this.#pooled = new StateTable({ prefix: 'pooled-sessions/', capacity: TENANTS_IN_MEMORY, load });
+    this.pools = new Pools({ learning, load });
     this.#caps = agentCaps(learning);
-    this.#peerCaps = peerCaps(learning);
     this.#warmSessions = learning.warmUp.sessions;
     this.#nothing = new AgentBaseline(this.#caps);
     this.#agents = new JournaledTable<HeldAgent, NamedChange>({
@@ -123,22 +105,6 @@ export class Agents {
         from: (stored) => changeFrom(stored as StoredChange),
       },
       apply: (held, change) => applyTo(held, change, this.#caps),
-    });
-    this.#pools = new JournaledTable<AgentBaseline, PoolChange>({
-      name: 'pool',
-      capacity: POOLS_IN_MEMORY,
-      load,
-      plain: {
-        to: (pool) => pool.toPlain(),
-        // Only this table writes under its prefixes.
-        from: (stored) => new AgentBaseline(this.#peerCaps, stored as PlainBaseline),
-      },
-      change: {
-        to: ({ record, by }): StoredPoolChange => ({ record: packRecord(record), by }),
-        // Only this table writes under its prefixes.
-        from: (stored) => poolChangeFrom(stored as StoredPoolChange),
-      },
-      apply: (pool, { record, by }) => pool.learn(record, by),
     });
     const drop = (key: string, { tenant, agentId }: AgentName) => {
       this.#agents.delete(key);
@@ -199,17 +165,7 @@ export class Agents {
 
   /** What the agent's peers have in common. */
   pool(tenant: string, agentId: string): AgentBaseline {
-    const peers = this.#peersOf(agentId);
-    if (this.#latestPool.tenant !== tenant || this.#latestPool.peers !== peers || this.#latestPool.text === '') {
-      this.#latestPool = { tenant, peers, text: poolKeyOf(tenant, peers) };
-    }
-    return this.#pools.get(this.#latestPool.text) ?? this.#nothing;
-  }
-
-  /** Sessions in all pools of a tenant. */
-  pooledSessions(tenant: string): number {
-    // An earlier version of this program had one pool for all.
-    return this.#pooled.get(poolKeyOf(tenant, '')) ?? this.#pools.get(poolKeyOf(tenant, ''))?.sessions ?? 0;
+    return this.pools.get(tenant, this.#peersOf(agentId));
   }
 
   /** Whether enough was learned of the agent to judge it. */
@@ -221,40 +177,18 @@ export class Agents {
   learn(tenant: string, agentId: string, record: SessionRecord): boolean {
     const wasWarm = this.isWarm(tenant, agentId);
     this.#change(tenant, agentId, { record });
-    if (wasWarm) this.learnPool(tenant, { record, peers: this.#peersOf(agentId) });
+    if (wasWarm) this.pools.learn(tenant, { record, peers: this.#peersOf(agentId) });
     return !wasWarm && this.isWarm(tenant, agentId);
   }
 
-  /** Counts a session in the pool of its peers, or with -1 takes it out again. */
-  learnPool(tenant: string, { record, peers }: { record: SessionRecord; peers: string }, by: 1 | -1 = 1): void {
-    this.#pooled.set(poolKeyOf(tenant, ''), this.pooledSessions(tenant) + by);
-    const key = poolKeyOf(tenant, peers);
-    if (this.#pools.get(key) === undefined) this.#pools.add(key, new AgentBaseline(this.#peerCaps));
-    this.#pools.change(key, { record, by });
+  /** Classes that a tenant has agents of, in order. */
+  classes(tenant: string): string[] {
+    return [...new Set(this.of(tenant).map((agentId) => this.#peersOf(agentId)))].sort();
   }
 
-  /** The pools of the classes that a tenant has agents of, by class. */
-  pools(tenant: string): [peers: string, pool: AgentBaseline][] {
-    const classes = new Set(this.of(tenant).map((agentId) => this.#peersOf(agentId)));
-    return [...classes].sort().flatMap((peers) => {
-      const pool = this.#pools.get(poolKeyOf(tenant, peers));
-      return pool === undefined ? [] : [[peers, pool]];
-    });
-  }
-
-  /** Puts other states in the place of what a tenant's agents have in common. @param sessions in all pools */
-  adoptPools(
-    tenant: string,
-    pools: readonly (readonly [peers: string, plain: PlainBaseline])[],
-    sessions: number,
-  ): void {
-    for (const [peers] of this.pools(tenant)) this.#pools.delete(poolKeyOf(tenant, peers));
-    for (const [peers, plain] of pools) {
-      const key = poolKeyOf(tenant, peers);
-      this.#pools.delete(key);
-      this.#pools.add(key, new AgentBaseline(this.#peerCaps, plain));
-    }
-    this.#pooled.set(poolKeyOf(tenant, ''), sessions);
+  /** Tenants that have known agents, in order. */
+  tenants(): string[] {
+    return [...new Set([...this.#warm.values()].map(({ tenant }) => tenant))].sort();
   }
 
   /**
@@ -326,8 +260,7 @@ export class Agents {
 
   drain(puts: { key: string; value: Uint8Array }[], deletes: string[]): void {
     this.#agents.drain(puts, deletes);
-    this.#pools.drain(puts, deletes);
-    this.#pooled.drain(puts, deletes);
+    this.pools.drain(puts, deletes);
   }
 
   #isKnown(key: string): boolean {
@@ -352,10 +285,6 @@ function changeFrom({ record, ...change }: StoredChange): NamedChange {
   return { ...change, ...(record && { record: unpackRecord(record) }) };
 }
 
-function poolChangeFrom({ record, by }: StoredPoolChange): PoolChange {
-  return { record: unpackRecord(record), by };
-}
-
 function applyTo(
   held: HeldAgent,
   { learnedAt, record, rate, rateAt, rateVouched, restored }: NamedChange,
@@ -373,11 +302,6 @@ function applyTo(
     version: Math.max(version, restored.plain.version),
     changes: Math.max(changes, restored.plain.changes) + 1,
   });
-}
-
-/** Agents of no class keep the key that all agents had before there were pools by class. */
-function poolKeyOf(tenant: string, peers: string): string {
-  return JSON.stringify(peers === '' ? [tenant] : [tenant, peers]);
 }
 
 function keyOf(tenant: string, agentId: string): string {

@@ -4,6 +4,7 @@ import { decodeState, encodeState } from '../lib/state-table.js';
 import type { AgentHabits } from './agent-habits.js';
 import type { PlainBaseline } from './agent-baseline.js';
 import type { Calibration } from './calibration.js';
+import type { ClassProfile, ClassState } from './class-profile.js';
 import type { PastSession } from './history.js';
 
 /** Shape of what is packed here. A program refuses shapes that it does not know: raise it with every change. */
@@ -40,7 +41,7 @@ export async function packBytes(bytes: Uint8Array): Promise<string> {
   return (await deflate(bytes)).toString('base64');
 }
 
-export function packState(state: AgentState | TenantState | RebuiltState): string {
+export function packState(state: AgentState | TenantState | RebuiltState | ClassState | ClassProfile): string {
   return deflateRawSync(encodeState(state)).toString('base64');
 }
 

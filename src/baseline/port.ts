@@ -1,4 +1,5 @@
 import type { FinishedFacts } from '../detect/port.js';
+import type { PartitionPlace } from '../model/allowance.js';
 import type { Learning } from './learning.js';
 import type { Prior } from './prior.js';
 
@@ -32,6 +33,8 @@ export interface RegistryOptions {
   /** How baselines learn; the defaults unless given. */
   learning?: Learning;
   limits: { maxAgents: number; maxSessions: number };
+  /** Which partition it is, of how many that give each other what they learn; the only one unless given. */
+  place?: PartitionPlace;
   /** No thresholds are computed: for baselines that are made to be adopted elsewhere. */
   learnsOnly?: boolean;
   load: (key: string) => Uint8Array | undefined;

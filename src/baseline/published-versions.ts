@@ -65,8 +65,11 @@ export class PublishedVersions {
     const calibration = thresholds.calibration(tenant);
     if (calibration === undefined) return;
     const version = (kept.of(tenant, WHOLE_TENANT).at(-1)?.version ?? 0) + 1;
-    const pooledSessions = agents.pooledSessions(tenant);
-    const pools = agents.pools(tenant).map(([peers, pool]) => [peers, pool.toPlain()] as const);
+    const pooledSessions = agents.pools.sessions(tenant);
+    const pools = agents.classes(tenant).flatMap((peers) => {
+      const pool = agents.pools.own(tenant, peers);
+      return pool === undefined ? [] : [[peers, pool.toPlain()] as const];
+    });
     const state = { pools, pooledSessions, calibration };
     kept.keep({ tenant, agentId: WHOLE_TENANT }, state, { version, time, sessionCount: pooledSessions });
   }
@@ -155,7 +158,7 @@ export class PublishedVersions {
     const after = isForeign || 'past' in state ? -1 : baseline.changes;
     const extraNats = new Map<string, number>();
     for (const session of history.takeBack(tenant, agentId, after)) {
-      if (wasKnown) agents.learnPool(tenant, { record: recordOf(session.facts), peers: session.peers ?? '' }, -1);
+      if (wasKnown) agents.pools.learn(tenant, { record: recordOf(session.facts), peers: session.peers ?? '' }, -1);
       if ('past' in state) extraNats.set(printOf(session.facts), session.extraNats);
     }
     thresholds.abandon(tenant);
@@ -170,7 +173,7 @@ export class PublishedVersions {
     const { agents, history, thresholds, habits, kept } = this.#parts;
     const wasKnown = agents.isWarm(tenant, agentId);
     for (const session of history.takeBack(tenant, agentId, -1)) {
-      if (wasKnown) agents.learnPool(tenant, { record: recordOf(session.facts), peers: session.peers ?? '' }, -1);
+      if (wasKnown) agents.pools.learn(tenant, { record: recordOf(session.facts), peers: session.peers ?? '' }, -1);
     }
     thresholds.abandon(tenant);
     habits.forget(tenant, agentId);
@@ -190,10 +193,10 @@ export class PublishedVersions {
 
   #adoptTenant(tenant: string, { pools, pooledSessions, calibration }: TenantState): void {
     const { agents, history, thresholds } = this.#parts;
-    agents.adoptPools(tenant, pools, pooledSessions);
+    agents.pools.replace(tenant, { classes: agents.classes(tenant), pools, sessions: pooledSessions });
     // What agents learned here meanwhile counts as well.
     for (const { facts, peers = '' } of history.known(tenant))
-      agents.learnPool(tenant, { record: recordOf(facts), peers });
+      agents.pools.learn(tenant, { record: recordOf(facts), peers });
     thresholds.adopt(tenant, calibration);
   }
 
@@ -205,7 +208,7 @@ export class PublishedVersions {
     for (const { facts } of past) {
       const session = { tenant, agentId, facts, extraNats: extraNats.get(printOf(facts)) ?? 0 };
       history.add(peers === '' ? session : { ...session, peers }, changes);
-      agents.learnPool(tenant, { record: recordOf(facts), peers });
+      agents.pools.learn(tenant, { record: recordOf(facts), peers });
     }
   }
 }

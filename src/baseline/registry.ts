@@ -4,6 +4,8 @@ import type { Snapshot } from '../lib/journaled-table.js';
 import { decodeState, StateTable } from '../lib/state-table.js';
 import type { CallObservation, MetricObservation, Observation } from '../model/observation.js';
 import type { Window } from '../model/window.js';
+import type { Activation } from '../model/log-record.js';
+import { AdoptedProfiles, type StoredProfile } from './adopted-profiles.js';
 import { Agents, type StoredChange } from './agents.js';
 import { Assessor } from './assessor.js';
 import { sumOf } from './evidence.js';
@@ -44,6 +46,8 @@ export class BaselineRegistry {
   readonly settings: Learning;
   /** What was published of each agent, and the ways back to it. */
   readonly published: PublishedVersions;
+  /** What is learned here for other partitions, and what was taken up from them. */
+  readonly profiles: AdoptedProfiles;
   readonly #options: RegistryOptions;
   readonly #reader: FactReader;
   readonly #agents: Agents;
@@ -82,8 +86,10 @@ export class BaselineRegistry {
     });
     this.#sessions = new OpenSessions({ maxSessions: limits.maxSessions, load });
     this.#quarantine = new Quarantine(load, learning.quarantine);
+    this.profiles = new AdoptedProfiles({ ...options, agents: this.#agents, learning });
     this.#thresholds = new Thresholds({
       learning,
+      adopted: this.profiles,
       budgets,
       models: prior,
       agents: this.#agents,
@@ -117,6 +123,7 @@ export class BaselineRegistry {
     this.#quarantine.restore(this.#stored('quarantine/') as Iterable<HeldIncident>);
     this.#kept.restore(this.#stored('kept-versions/') as Iterable<StoredVersions>);
     this.#metrics.restore(this.#options.entries);
+    this.profiles.restore(this.#stored('adopted-profile/') as Iterable<StoredProfile>);
   }
 
   learning(tenant: string): LearningMode {
@@ -129,6 +136,7 @@ export class BaselineRegistry {
 
   /** Lets go of what is known of an agent, as an erasure wants it; where it goes on, it is a new one. */
   forget(tenant: string, agentId: string): void {
+    this.profiles.forgetAgent(tenant, agentId);
     this.#sessions.forgetAgent(tenant, agentId);
     this.published.forget(tenant, agentId);
     this.#metrics.forgetAgent(tenant, agentId);
@@ -264,6 +272,18 @@ export class BaselineRegistry {
     return isDone;
   }
 
+  /**
+   * Takes up what other partitions have learned of a class: new agents lean on it, thresholds rest on it.
+   *
+   * @returns false where it is not for here, is there already, or the tenant learns nothing now
+   * @throws RangeError where it is damaged
+   */
+  adoptProfile(order: Activation): boolean {
+    if (this.learning(order.tenant) === 'frozen' || !this.profiles.adopt(order)) return false;
+    this.#thresholds.recalibrate(order.tenant);
+    return true;
+  }
+
   threshold(tenant: string, agentId: string): Threshold {
     return this.#thresholds.of(tenant, agentId);
   }
@@ -310,6 +330,7 @@ export class BaselineRegistry {
     this.#habits.drain(puts, deletes);
     this.#kept.drain(puts, deletes);
     this.#metrics.drain(puts, deletes);
+    this.profiles.drain(puts, deletes);
   }
 
   stats(): RegistryStats {
@@ -351,7 +372,7 @@ export class BaselineRegistry {
     if (!isNewlyWarm) return;
     // What it did while it was unknown counts for its neighbours from now on.
     for (const { facts, peers: earlier = '' } of this.#history.warmUp(tenant, agentId)) {
-      this.#agents.learnPool(tenant, { record: recordOf(facts), peers: earlier });
+      this.#agents.pools.learn(tenant, { record: recordOf(facts), peers: earlier });
     }
   }
 

@@ -1,10 +1,13 @@
 import { StateTable } from '../lib/state-table.js';
+import { isElsewhere, type AdoptedProfiles } from './adopted-profiles.js';
 import type { Agents } from './agents.js';
 import { calibrationOf, thresholdIn, type Calibration } from './calibration.js';
+import { namedSamples } from './class-samples.js';
 import type { History } from './history.js';
 import type { Learning } from './learning.js';
 import type { Models } from './prior.js';
 import { advance, samplesOf, sweepOf, type Sweep } from './sweep.js';
+import type { OutOfFold } from './threshold.js';
 
 /** Where an agent's incidents begin, and what that rests on. */
 export interface Threshold {
@@ -67,6 +70,7 @@ export class Thresholds {
   readonly #agents: Agents;
   readonly #history: History;
   readonly #learning: Learning;
+  readonly #adopted: AdoptedProfiles;
   readonly #paces: readonly Pace[];
 
   constructor(options: {
@@ -75,6 +79,7 @@ export class Thresholds {
     models: Models;
     agents: Agents;
     history: History;
+    adopted: AdoptedProfiles;
     load: (key: string) => Uint8Array | undefined;
   }) {
     this.#budgets = options.budgets;
@@ -82,6 +87,7 @@ export class Thresholds {
     this.#agents = options.agents;
     this.#history = options.history;
     this.#learning = options.learning;
+    this.#adopted = options.adopted;
     this.#paces = pacesOf(options.learning.calibration);
     this.#table = new StateTable({ prefix: 'calibrated/', capacity: TENANTS_IN_MEMORY, load: options.load });
     this.#sweeps = new StateTable({ prefix: 'sweep/', capacity: TENANTS_IN_MEMORY, load: options.load });
@@ -108,6 +114,14 @@ export class Thresholds {
     return this.#advance(tenant, sweep, sweep.serials.length <= AT_ONCE ? AT_ONCE : sessionsAStep);
   }
 
+  /** Other partitions' samples have changed: the thresholds are made of them and of this one's own. */
+  recalibrate(tenant: string): void {
+    const own = this.#adopted.ownSamples(tenant);
+    const held = this.#held(tenant);
+    if (held === undefined && own.length + this.#adopted.samples(tenant).length === 0) return;
+    this.#settle(tenant, own, held?.learnedSessions ?? 0);
+  }
+
   /** Gives up a calibration that is under way: what it rests on has changed. */
   abandon(tenant: string): void {
     this.#sweeps.delete(JSON.stringify([tenant]));
@@ -129,8 +143,9 @@ export class Thresholds {
     const { sessions } = this.#learning.calibration;
     if (held !== undefined) {
       const { growth, learnedForScored } = this.#paceOf(held.learnedSessions);
-      const wait = Math.max(growth * held.learnedSessions, learnedForScored * sessions);
-      return this.#agents.pooledSessions(tenant) >= held.learnedSessions + wait;
+      // One at least: what was adopted may be all there is, of no session learned here.
+      const wait = Math.max(1, growth * held.learnedSessions, learnedForScored * sessions);
+      return this.#agents.pools.sessions(tenant) >= held.learnedSessions + wait;
     }
     const { calibrationSessions, calibrationRequests } = this.#learning.warmUp;
     return (
@@ -147,7 +162,7 @@ export class Thresholds {
 
   #begin(tenant: string): Sweep {
     const groups = this.#history.groups(tenant, this.#learning.calibration.sessions);
-    return sweepOf(groups, this.#agents.pooledSessions(tenant));
+    return sweepOf(groups, this.#agents.pools.sessions(tenant));
   }
 
   #advance(tenant: string, sweep: Sweep, sessions: number): boolean {
@@ -163,9 +178,18 @@ export class Thresholds {
     });
     if (isThrough) {
       this.#sweeps.delete(key);
-      this.#table.set(key, calibrationOf(samplesOf(sweep), this.#asked(), sweep.learnedSessions));
+      const samples = samplesOf(sweep);
+      this.#adopted.keepSamples(tenant, namedSamples(samples));
+      this.#settle(tenant, samples, sweep.learnedSessions);
     } else this.#sweeps.set(key, sweep);
     return isThrough;
+  }
+
+  #settle(tenant: string, own: readonly OutOfFold[], learnedSessions: number): void {
+    const others = this.#adopted.samples(tenant);
+    const calibration = calibrationOf([...own, ...others], this.#asked(), learnedSessions);
+    for (const agentId of calibration.levels.keys()) if (isElsewhere(agentId)) calibration.levels.delete(agentId);
+    this.#table.set(JSON.stringify([tenant]), calibration);
   }
 
   of(tenant: string, agentId: string): Threshold {

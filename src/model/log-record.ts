@@ -68,16 +68,20 @@ export interface Activation {
    * learned and raises nothing); `calibrate`: thresholds are computed anew now, `value` is empty; `detectors`: the
    * set's content hash; `rollback`: the version that `agentId`'s baseline is taken back to; `restore`: as `rollback`,
    * to a version that comes with the record; `rebuild`: `agentId`'s baseline made anew comes with it, `value` is empty;
-   * `forget`: what is known of `agentId` is let go of, `value` is empty.
+   * `forget`: what is known of `agentId` is let go of, `value` is empty; `class-profile`: what other partitions have
+   * learned of a class comes with it, `value` is its version.
    */
-  what: 'learning' | 'calibrate' | 'detectors' | 'rollback' | 'restore' | 'rebuild' | 'forget';
+  what: 'learning' | 'calibrate' | 'detectors' | 'rollback' | 'restore' | 'rebuild' | 'forget' | 'class-profile';
   value: string;
-  /** For `restore` and `rebuild`: packed states (src/baseline/packed-state.ts), so that a replay needs nothing else. */
+  /** For `restore`, `rebuild` and `class-profile`: packed states (src/baseline/packed-state.ts), so that a replay needs nothing else. */
   state?: string;
   /** For `restore`: what the tenant's agents had in common then; taken up where there is nothing of the kind yet. */
   tenantState?: string;
   /** For `rebuild`: what it was made from. */
   made?: Omit<Rebuilding, 'by' | 'reason'>;
+  /** For `class-profile`: of which class of agents (empty for those of none), and the partition that it is for. */
+  agentClass?: string;
+  partition?: number;
   /** For `restore`: which of several states of that version. */
   stateId?: string;
   /** For `rollback`, `restore`, `rebuild` and `forget`: whose baseline, who asked for it and why. */

@@ -18,10 +18,24 @@ export class Activations {
     if (what === 'detectors') return this.#adoptDetectors(value);
     if (what === 'rollback' || what === 'restore' || what === 'rebuild') return this.#replace(activation);
     if (what === 'forget') return this.#forget(activation);
+    if (what === 'class-profile') return this.#adoptProfile(activation);
     if (what !== 'calibrate') return;
     baselines.calibrate(tenant, time);
     notice('thresholds calibrated', { tenant, promise: baselines.promise(tenant) });
     for (const agentId of baselines.agents(tenant)) publish(this.#turn, tenant, agentId, time);
+  }
+
+  /** From this record of the log on agents of a class lean on what others of it do in other partitions, too. */
+  #adoptProfile(activation: Activation): void {
+    const { baselines, notice } = this.#turn.parts;
+    const { tenant, agentClass, value: version } = activation;
+    try {
+      if (!baselines.adoptProfile(activation)) return;
+      notice('a class profile was adopted', { tenant, agentClass, version, promise: baselines.promise(tenant) });
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      notice('a class profile cannot be read; what is known stays as it is', { tenant, agentClass, version });
+    }
   }
 
   /** From this record of the log on an agent's baseline is another one; what cannot be had changes nothing. */
