@@ -22,7 +22,8 @@ export interface ChildService {
   pid: number;
   /** Resolves when the process has ended by itself or by `stop`. */
   ended: Promise<void>;
-  stop(): Promise<void>;
+  /** @returns whether it ended by itself when it was asked to */
+  stop(): Promise<boolean>;
 }
 
 /**
@@ -72,12 +73,13 @@ export async function startService(options: ChildServiceOptions): Promise<ChildS
 
 const TAIL_LINES = 20;
 
-async function stopChild(child: ChildProcess, ended: Promise<void>, stopMs: number): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
+async function stopChild(child: ChildProcess, ended: Promise<void>, stopMs: number): Promise<boolean> {
+  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return true;
   child.kill('SIGTERM');
   const timer = setTimeout(() => child.kill('SIGKILL'), stopMs);
   await ended;
   clearTimeout(timer);
+  return child.signalCode !== 'SIGKILL';
 }
 
 function listeningUrl(line: string): string | undefined {

@@ -174,7 +174,8 @@ describe('an MCP client behind the gateway', () => {
       await eventually('it is back', async () => !(await callTool(proxy, 'every__echo', { message: 'hello' })).isError);
 
       await closeAndKeepLog(proxy);
-      await gateway?.stop();
+      // Nothing that tries to reach a server again keeps it from ending.
+      expect((await gateway?.stop()) ?? true).toBe(true);
       await every.stop();
     },
     120_000,

@@ -84,7 +84,8 @@ export class GatewayProcess {
     await this.#child.ended;
   }
 
-  stop(): Promise<void> {
+  /** @returns whether it ended by itself when it was asked to */
+  stop(): Promise<boolean> {
     return this.#child.stop();
   }
 

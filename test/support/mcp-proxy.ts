@@ -136,7 +136,8 @@ export class ProxyService {
     };
   }
 
-  stop(): Promise<void> {
+  /** @returns whether it ended by itself when it was asked to */
+  stop(): Promise<boolean> {
     return this.#child.stop();
   }
 }

@@ -35,10 +35,18 @@ function transportTo(
     const headers = serverHeaders(name, server, env);
     const url = new URL(server.url);
     return () => {
+      const reopen = { ...REOPEN };
       const transport = new StreamableHTTPClientTransport(url, {
         requestInit: { headers },
-        reconnectionOptions: REOPEN,
+        reconnectionOptions: reopen,
       });
+      // The SDK goes on reopening a stream whose reopening was under way when the transport was closed: without end, and
+      // no process ends as long as it does. It looks at this object each time.
+      const close = transport.close.bind(transport);
+      transport.close = async () => {
+        reopen.maxRetries = 0;
+        await close();
+      };
       return { transport, leave: () => Promise.race([transport.terminateSession(), sleep(LEAVE_MS)]) };
     };
   }
