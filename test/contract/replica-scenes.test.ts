@@ -87,6 +87,32 @@ describe('the replica of a scoring store', () => {
     expect([again.effectsPosition, again.cursor('storing'), text(again, 'key/7')]).toEqual([12, 4, 'at 10']);
   });
 
+  it('reads a checkpoint again that counted in the changelog alone, though it had seen all but its end before', async () => {
+    const owner = await machine();
+    const connection = topic.connect(1);
+    const store = await owner.takeOver(connection);
+    await checkpoint(store, 10, 5);
+    const open = store.openCheckpoint(20);
+    open.put('key/0', Buffer.from('at 20'));
+    open.put('large', Buffer.alloc(600_000, 'l'));
+    await store.commitEffects(21, []);
+    await owner.follow();
+    await store.commitEffects(22, []);
+    connection.cut = { entries: 1, isTorn: false };
+    open.finish().catch(() => {});
+    await turns(50);
+    expect([connection.isCut, store.nextPosition]).toEqual([true, 10]);
+    await owner.crash();
+    expect(owner.replica.progress.isWarm).toBe(true);
+    const again = await owner.takeOver(topic.connect(2));
+    expect([owner.rewinds, again.nextPosition, text(again, 'key/0'), text(again, 'key/1')]).toEqual([
+      0,
+      20,
+      'at 20',
+      'at 10',
+    ]);
+  });
+
   it('begins anew when it was away for longer than compaction leaves alone', async () => {
     const owner = await machine();
     const store = await owner.takeOver(topic.connect(1));
@@ -266,13 +292,15 @@ describe('the replica of a scoring store', () => {
     const open = store.openCheckpoint(8);
     open.put('a', Buffer.from('2'));
     open.delete('b');
+    // Enough for a first piece to go.
+    open.put('c', Buffer.alloc(600_000, 'c'));
     await store.commitEffects(9, []);
     await old.commit({ nextPosition: 7, puts: [put('a', 'unaware'), put('b', 'unaware')], deletes: [], effects: [] });
     await next.follow();
     await store.commitEffects(10, []);
     await open.finish();
     const inTheEnd = topic.inTheEnd();
-    expect(inTheEnd.size).toBe(3);
+    expect(inTheEnd.size).toBe(4);
     const late = await ReplicaMachine.start(inTheEnd, { clock, maxWarmAgeMs: WARM_MS });
     machines.push(late);
     const restored = await late.takeOver(inTheEnd.connect(3));
