@@ -6,6 +6,8 @@ export default defineConfig({
     hookTimeout: 60_000,
     // The machine CI has two cores, and the tests start real engines: more workers only fight each other.
     maxWorkers: 2,
+    // One Kafka broker for all files that ask for it.
+    globalSetup: ['test/support/kafka/global-setup.ts'],
     // In the order of their names: what is long begins first, and what is short fills the end.
     projects: [
       {

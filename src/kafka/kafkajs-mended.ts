@@ -27,8 +27,13 @@ export interface CommitTopic {
   partitions: { partition: number; offset: string; metadata: string | null }[];
 }
 
-/** By member id; taken when the group tells that the member joined. */
-const memberships = new Map<string, Membership>();
+/** What is mended once in a process, however often this file is loaded there. */
+interface Mended {
+  library: typeof KafkaJs;
+  /** By member id; taken when the group tells that the member joined. */
+  memberships: Map<string, Membership>;
+}
+const held = globalThis as typeof globalThis & { parallaxKafkaJs?: Mended };
 
 /** The membership that a member has just got. */
 export function takeMembership(memberId: string): Membership | undefined {
@@ -72,29 +77,34 @@ type FetchProtocol = (options: { version: number }) => (request: unknown) => Fet
 /** The library gives a fetch 100 ms beyond its waiting time, which a busy machine exceeds. */
 const FETCH_GRACE_MS = 30_000;
 
-// First, because the next ones load what uses it.
-replace('kafkajs/src/protocol/recordBatch/crc32C', () => crc32c);
-replace('kafkajs/src/protocol/requests/fetch/v4/decodeMessages', (): unknown => readMessages);
-replace('kafkajs/src/producer/groupMessagesPerPartition', (): unknown => groupByPartition);
-replace('kafkajs/src/consumer/offsetManager', (original): unknown =>
-  withoutSilentReset(original as unknown as OffsetManagerClass),
-);
-replace('kafkajs/src/protocol/requests/fetch', (original): unknown => {
-  const { versions, protocol } = original as unknown as { versions: string[]; protocol: FetchProtocol };
-  return { versions, protocol: (options: { version: number }) => patiently(protocol(options)) };
-});
-
-const library = load('kafkajs') as typeof KafkaJs;
-
-for (const [number, codec] of CODECS) {
-  const forLibrary = {
-    compress: async (encoder: { buffer: Buffer }) => codec.compress(encoder.buffer),
-    decompress: async (data: Buffer) => codec.decompress(data, MAX_BATCH_BYTES),
-  };
-  Object.assign(library.CompressionCodecs, { [number]: () => forLibrary });
-}
-
+const { library, memberships } = (held.parallaxKafkaJs ??= mend());
 export const { Kafka, logLevel, CompressionTypes, ConfigResourceTypes, ConfigSource } = library;
+
+function mend(): Mended {
+  const memberships = new Map<string, Membership>();
+  // First, because the next ones load what uses it.
+  replace('kafkajs/src/protocol/recordBatch/crc32C', () => crc32c);
+  replace('kafkajs/src/protocol/requests/fetch/v4/decodeMessages', (): unknown => readMessages);
+  replace('kafkajs/src/producer/groupMessagesPerPartition', (): unknown => groupByPartition);
+  replace('kafkajs/src/consumer/offsetManager', (original): unknown =>
+    withoutSilentReset(original as unknown as OffsetManagerClass, memberships),
+  );
+  replace('kafkajs/src/protocol/requests/fetch', (original): unknown => {
+    const { versions, protocol } = original as unknown as { versions: string[]; protocol: FetchProtocol };
+    return { versions, protocol: (options: { version: number }) => patiently(protocol(options)) };
+  });
+
+  const library = load('kafkajs') as typeof KafkaJs;
+
+  for (const [number, codec] of CODECS) {
+    const forLibrary = {
+      compress: async (encoder: { buffer: Buffer }) => codec.compress(encoder.buffer),
+      decompress: async (data: Buffer) => codec.decompress(data, MAX_BATCH_BYTES),
+    };
+    Object.assign(library.CompressionCodecs, { [number]: () => forLibrary });
+  }
+  return { library, memberships };
+}
 
 /** Puts a module of the library's own in the place of another, before anything else has loaded it. */
 function replace(name: string, make: (original: object) => unknown): void {
@@ -126,7 +136,7 @@ function groupByPartition({ messages }: { messages: readonly Message[] }): Recor
  * When an offset is not in the log, the library commits "the beginning" over the offset that was committed, and reads
  * on as if nothing had been. Here reading goes on at the beginning, nothing is committed, and the group is told.
  */
-function withoutSilentReset(Original: OffsetManagerClass): OffsetManagerClass {
+function withoutSilentReset(Original: OffsetManagerClass, memberships: Map<string, Membership>): OffsetManagerClass {
   return class extends Original {
     readonly #membership: Membership;
 

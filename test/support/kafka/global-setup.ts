@@ -16,11 +16,34 @@ export interface SharedKafkaAnswer {
   missing?: string;
 }
 
+interface Desk {
+  url: string;
+  /** Projects of this run that have files. */
+  users: number;
+  close: () => Promise<void>;
+}
+
+/** Vitest loads this file anew for each of its projects; they share one desk. */
+const shared = globalThis as typeof globalThis & { parallaxKafkaDesk?: Promise<Desk> };
+
 /**
  * One broker for all test files of a run, started when the first of them asks: KAFKA_BROKERS, or one of our own where
  * Java and Maven are. Files that ask for none pay nothing.
  */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  shared.parallaxKafkaDesk ??= openDesk();
+  const desk = await shared.parallaxKafkaDesk;
+  desk.users += 1;
+  project.provide('kafkaDesk', desk.url);
+  return async () => {
+    desk.users -= 1;
+    if (desk.users > 0) return;
+    delete shared.parallaxKafkaDesk;
+    await desk.close();
+  };
+}
+
+async function openDesk(): Promise<Desk> {
   let cluster: KafkaCluster | undefined;
   const start = async (): Promise<SharedKafkaAnswer> => {
     const named = process.env['KAFKA_BROKERS'];
@@ -39,19 +62,22 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     return { brokers: [], missing };
   };
   let answer: Promise<SharedKafkaAnswer> | undefined;
-  const desk = createServer((_request, response) => {
+  const server = createServer((_request, response) => {
     answer ??= start();
     void answer.then((found) => response.end(JSON.stringify(found)));
   });
-  desk.listen(0, '127.0.0.1');
-  await once(desk, 'listening');
-  const address = desk.address();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
   if (typeof address !== 'object' || address === null) throw new Error('no port');
-  desk.unref();
-  project.provide('kafkaDesk', `http://127.0.0.1:${address.port}/`);
-  return async () => {
-    desk.close();
-    await answer;
-    await cluster?.stop();
+  server.unref();
+  return {
+    url: `http://127.0.0.1:${address.port}/`,
+    users: 0,
+    close: async () => {
+      server.close();
+      await answer;
+      await cluster?.stop();
+    },
   };
 }
