@@ -16,6 +16,8 @@ export const serve: CliCommand = {
     const config = loadConfig(textOf(context, 'config') ?? context.env['PARALLAX_CONFIG'], context.env);
     const logger = createLogger(config.logLevel);
     const app = await startApp({ config, env: context.env, clock: systemClock, logger });
+    // Before anybody is told that it listens: who is told may ask it to stop.
+    const asked = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]).then(() => undefined);
     // One line for programs that start this one; the log on standard error is for people.
     context.console.out(
       `${JSON.stringify({ event: 'listening', url: app.url, mode: config.mode, metricsUrl: app.metricsUrl })}\n`,
@@ -30,7 +32,6 @@ export const serve: CliCommand = {
         .reloadDetectors()
         .catch((error: unknown) => logger.warn({ error: String(error) }, 'detectors could not be reloaded'));
     });
-    const asked = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]).then(() => undefined);
     const cause = await Promise.race([asked, app.failed]);
     if (cause !== undefined) {
       await app.close();
