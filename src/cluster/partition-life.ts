@@ -198,7 +198,9 @@ export class PartitionLife {
     const log = await MirroredLog.open({
       environment: this.#state.environment,
       remote: { append: (records) => routed.append(records) },
-      begin: Math.max(low + 1, firstNeeded(store)),
+      // What retention took of what is still needed is a gap, and told as one.
+      begin: Math.min(Math.max(low + 1, firstNeeded(store)), store.nextPosition),
+      needed: store.nextPosition,
       gap: ({ from, to }) => this.takeGap({ topic: topics.observations, partition, expected: from - 1, found: to - 1 }),
     });
     if (this.#isOver) return log.close();
