@@ -109,6 +109,11 @@ describe('parallax kafka', () => {
       expect(ill.code).toBe(1);
       expect(ill.text).toMatch(/WRONG .*unclean.leader.election.enable=true instead of false: a copy that lags/);
       expect(ill.text).toContain('retention.ms=1000 instead of 604800000');
+      await kafka.admin.setTopicConfig(names.nodes, { 'cleanup.policy': 'delete' });
+      expect((await run('doctor')).text).toContain('cleanup.policy=delete instead of compact');
+      // Looking writes nothing, also where a topic would take what is asked of it.
+      expect(await kafka.topicOffsets(names.nodes)).toEqual([{ partition: 0, low: 0, high: 0 }]);
+      expect(await kafka.topicOffsets(names.incidents)).toEqual([{ partition: 0, low: 0, high: 0 }]);
       const mended = await run('init');
       expect(mended.text).toMatch(/updated .*retention\.ms 1000 -> 604800000/);
       expect(await kafka.admin.topicConfig(names.observations)).toMatchObject({
