@@ -63,7 +63,7 @@ export class JournalReader {
     const entries: OutboxEntry[] = [];
     for (const { offset, value } of records) {
       this.#position = offset + 1;
-      const line = value === null ? undefined : parse(value);
+      const line = value === null ? undefined : lineOf(value);
       if (line === undefined) {
         this.#damaged++;
         continue;
@@ -80,7 +80,8 @@ export class JournalReader {
   }
 }
 
-function parse(value: Uint8Array): Line | undefined {
+/** An entry of the journal; undefined for bytes that are none. */
+export function lineOf(value: Uint8Array): Line | undefined {
   let json: unknown;
   try {
     json = JSON.parse(decoder.decode(value));

@@ -11,6 +11,7 @@ const CURSOR = 'published';
 /** Under this key of the scoring store lies which outbox it is. */
 const OUTBOX_KEY = 'published/outbox';
 const READ_SLICE = 500;
+const FENCED_LOOK_MS = 50;
 const RETRY_MIN_MS = 50;
 const RETRY_MAX_MS = 5_000;
 
@@ -26,7 +27,7 @@ export interface PublisherOptions {
   topics: TellingTopics;
   partition: number;
   store: Pick<ScoringStore, 'get' | 'outbox' | 'outboxHead' | 'waitForOutbox' | 'cursor' | 'setCursor'>;
-  /** Whether this process may still speak for the partition. */
+  /** Whether this process may speak for the partition just now. */
   mayWrite: () => boolean;
   onNotice: (level: 'info' | 'warn', message: string) => void;
 }
@@ -75,7 +76,12 @@ export class Publisher {
     let pauseMs = RETRY_MIN_MS;
     while (!signal.aborted) {
       await store.waitForOutbox(this.#cursor, signal).catch(() => {});
-      if (signal.aborted || !mayWrite()) return;
+      if (signal.aborted) return;
+      // A fence may be lifted again without the partition changing hands, as after a while without the coordinator.
+      if (!mayWrite()) {
+        await sleep(FENCED_LOOK_MS, undefined, { signal }).catch(() => {});
+        continue;
+      }
       try {
         await this.#publishSome();
         pauseMs = RETRY_MIN_MS;

@@ -29,6 +29,8 @@ export class Workers {
   readonly #lives = new Map<number, PartitionLife>();
   /** What this machine has of the partitions that it owns, and as a standby of all. */
   readonly #states = new Map<number, PartitionState>();
+  /** Partitions that the group gave to this node, and the generation in which it did. */
+  readonly #wanted = new Map<number, number>();
   /** Lives that are ending: their directory is not free yet. */
   readonly #ending = new Map<number, Promise<void>>();
   readonly #begins: ((partition: HostedPartition) => End)[] = [];
@@ -65,11 +67,14 @@ export class Workers {
       handlers: {
         assigned: async (generation, partitions) => {
           const own = partitions.filter(({ topic }) => topic === topics.observations);
+          for (const { partition } of own) this.#wanted.set(partition, generation);
           await Promise.all(own.map(({ partition }) => this.#open(partition, generation)));
         },
         revoked: (partitions) => {
           for (const { topic, partition } of partitions) {
-            if (topic === topics.observations) void this.#end(partition, true);
+            if (topic !== topics.observations) continue;
+            this.#wanted.delete(partition);
+            void this.#end(partition, true);
           }
         },
         records: async (topic, partition, { records, highWatermark }) => {
@@ -136,11 +141,20 @@ export class Workers {
 
   async #open(partition: number, generation: number): Promise<void> {
     await this.#ending.get(partition);
+    // It may have gone to others meanwhile, and may be on its way back: then the later call opens it.
+    const isWanted = (): boolean => this.#wanted.get(partition) === generation;
+    if (!isWanted()) return;
+    const state = await this.#stateOf(partition);
+    if (!isWanted()) {
+      if (!this.#wanted.has(partition) && !this.#lives.has(partition))
+        void this.#keepEnding(partition, this.#letGo(partition));
+      return;
+    }
     const { cluster, failed, notice } = this.#parts;
     const life = new PartitionLife(
       {
         ...this.#parts,
-        state: await this.#stateOf(partition),
+        state,
         readAgain: (which, offset, reason) => this.#readAgain(which, offset, reason),
         partitions: cluster.partitions,
         group: () => {
@@ -269,11 +283,18 @@ export class Workers {
       await life.end(isHandedOver);
       await this.#letGo(partition);
     };
-    const ending = end()
+    return this.#keepEnding(partition, end());
+  }
+
+  /** Until it is over, the partition is not opened again. */
+  #keepEnding(partition: number, end: Promise<void>): Promise<void> {
+    const ending: Promise<void> = end
       .catch((error: unknown) => {
         this.#parts.notice('a partition was not closed cleanly', { partition, error: String(error) });
       })
-      .finally(() => this.#ending.delete(partition));
+      .finally(() => {
+        if (this.#ending.get(partition) === ending) this.#ending.delete(partition);
+      });
     this.#ending.set(partition, ending);
     return ending;
   }

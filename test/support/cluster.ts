@@ -4,10 +4,10 @@ import { loadConfig } from '../../src/config.js';
 import type { KafkaConnection } from '../../src/kafka/client.js';
 import { initTopics } from '../../src/kafka/init-topics.js';
 import type { ClusterConfig } from '../../src/model/kafka-settings.js';
-import { EmbeddedClickHouse } from '../../src/store/embedded/supervisor.js';
+import { EmbeddedClickHouse, type EmbeddedOptions } from '../../src/store/embedded/supervisor.js';
 import { eventually } from './eventually.js';
 import { freePort } from './free-port.js';
-import { connectTo, uniqueName } from './kafka/shared-kafka.js';
+import { connectTo, uniqueName } from './kafka/connect.js';
 import { prepareService, ServiceProcess, type ServiceSetup } from './service-process.js';
 
 const CLICKHOUSE_PASSWORD = 'CLUSTER_CLICKHOUSE_PASSWORD';
@@ -21,6 +21,9 @@ export interface TestClusterOptions {
   /** Settings of every node, over the generated ones. */
   settings?: Record<string, unknown>;
   cluster?: Partial<ClusterConfig>;
+  /** The same makes hashes and ids of two clusters the same. */
+  seed?: number;
+  storeOptions?: Partial<EmbeddedOptions>;
   /** Without a store of their own nodes have nothing to store into. */
   withStore?: boolean;
 }
@@ -64,9 +67,18 @@ export class TestCluster {
     const store =
       options.withStore === false
         ? undefined
-        : await EmbeddedClickHouse.start({ dataDir: join(options.directory, 'clickhouse'), database: 'parallax' });
+        : await EmbeddedClickHouse.start({
+            dataDir: join(options.directory, 'clickhouse'),
+            database: 'parallax',
+            ...options.storeOptions,
+          });
     const cluster = new TestCluster(options, store);
     await initTopics(cluster.kafka.admin, cluster.config('init', 'http://127.0.0.1:1'));
+    if (options.seed !== undefined) {
+      const value = Buffer.from(JSON.stringify({ seed: options.seed, createdAt: 1 }));
+      const key = Buffer.from('install/test');
+      await cluster.kafka.produce([{ topic: `${cluster.prefix}.nodes`, partition: 0, key, value }]);
+    }
     return cluster;
   }
 
@@ -132,6 +144,12 @@ export class TestCluster {
   /** Starts a node again that was stopped or killed, on what it has left. */
   async restart(node: TestNode): Promise<void> {
     node.service = await this.#start(node.setup);
+  }
+
+  /** Ends a node in good order, and forgets it. */
+  async remove(node: TestNode): Promise<void> {
+    this.nodes.splice(this.nodes.indexOf(node), 1);
+    await node.service.stop();
   }
 
   /** Waits until all partitions are scored, by these nodes and no others. */
