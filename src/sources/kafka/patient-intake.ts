@@ -20,8 +20,8 @@ export interface Patience {
 }
 
 /**
- * An intake that is waited for: what cannot be taken in now is offered again, as it is, until it can. What is wrong with
- * the program itself is thrown, because no waiting mends it.
+ * An intake that is waited for: what cannot be taken in now is offered again, as it is, until it can. What no waiting mends
+ * is thrown: a record that the log will never take, a fault of the program.
  */
 export function patientIntake(intake: Intake, { signal, told, taken }: Patience): Intake {
   return {
@@ -44,10 +44,13 @@ export function patientIntake(intake: Intake, { signal, told, taken }: Patience)
   };
 }
 
+/** What another try does not change: a record that is too large for the log's topic. */
+const REFUSED = 'KAFKA_REFUSED';
+
 /** Whether waiting may help: too much work, a log that is full or away, a mapping that is not there. */
 function isPassing(error: unknown): boolean {
   if (error instanceof OverloadError) return true;
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   // Node names mistakes of the program so.
-  return typeof code === 'string' && !code.startsWith('ERR_');
+  return typeof code === 'string' && code !== REFUSED && !code.startsWith('ERR_');
 }

@@ -3,6 +3,7 @@ import type { Principal } from '../../model/principal.js';
 import type { TopicSourceReport } from '../../model/source-report.js';
 import type { TopicSourceConfig } from '../../model/source-settings.js';
 import type { RefusedRecord } from '../../model/wire.js';
+import type { InOrder } from './in-order.js';
 import type { AgentPartitions } from './agent-partitions.js';
 import { GivenUpError, patientIntake } from './patient-intake.js';
 import type { TopicDoors } from './port.js';
@@ -22,6 +23,8 @@ export interface Reading {
   /** Aborts when the partition is others'. */
   over: AbortController;
   isWaiting: boolean;
+  /** What is on its way into the log. */
+  taking: InOrder;
 }
 
 export interface SliceTakerParts {
@@ -90,15 +93,14 @@ export class SliceTaker {
       if (error instanceof GivenUpError) throw error;
       failed(error);
       const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      notice('a record of a topic brought the program to a fault', { source: settings.id, error: stack });
+      notice('a record of a topic cannot be taken in', { source: settings.id, error: stack });
       const [only, ...more] = values;
       if (only === undefined) throw error;
       if (more.length > 0) {
         for (const one of values) await this.#hand(format, [one], reading, intake);
         return;
       }
-      const name = error instanceof Error ? error.name : 'error';
-      await this.#refuse([refusal(0, only, `reading it failed (${name}); this is a fault of the observer`)], intake);
+      await this.#refuse([refusal(0, only, `cannot be taken in (${nameOf(error)}); see the observer's log`)], intake);
     }
   }
 
@@ -141,4 +143,9 @@ export class SliceTaker {
       { source: settings.id, topic, agentId },
     );
   }
+}
+
+function nameOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'error';
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.name;
 }

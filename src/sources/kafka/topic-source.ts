@@ -6,12 +6,18 @@ import type { TopicSourceReport } from '../../model/source-report.js';
 import { groupOf, type TopicSourceConfig } from '../../model/source-settings.js';
 import type { SourceTroubleKind } from '../../model/source-trouble.js';
 import { AgentPartitions } from './agent-partitions.js';
+import { InOrder } from './in-order.js';
 import { PartitionPace } from './partition-pace.js';
 import type { TopicDoors } from './port.js';
 import { headerOf } from './read-values.js';
 import { NO_FORMAT, SliceTaker, type Reading } from './slice-taker.js';
 import { slicesOf } from './slices.js';
 
+/**
+ * Slices of exports of one partition that may be on their way at once: what says whose a record is may lie behind it, and
+ * is looked for until the wait for it is over (`otlp.waitMs`).
+ */
+const EXPORTS_AHEAD = 8;
 const SLICE_RECORDS = 500;
 const SLICE_BYTES = 2 * 1024 * 1024;
 /** How long a partition may hold the others back without coming nearer, ms. */
@@ -115,8 +121,10 @@ export class TopicSource {
         signal.addEventListener('abort', () => resolve(undefined), { once: true });
       });
       const error = await Promise.race([failed, stopped]);
-      this.#revoked([...this.#readings.values()]);
+      const readings = [...this.#readings.values()];
+      this.#revoked(readings);
       await group.stop();
+      await Promise.all(readings.map(({ taking }) => taking.settled()));
       if (error === undefined) return;
       if (this.#hasBegun) attempt = 0;
       this.#hasBegun = false;
@@ -159,7 +167,7 @@ export class TopicSource {
   #begin(topic: string, partition: number): Reading {
     const over = new AbortController();
     if (this.#stopping.signal.aborted) over.abort();
-    const reading = { topic, partition, position: 0, highWatermark: 0, over, isWaiting: false };
+    const reading = { topic, partition, position: 0, highWatermark: 0, over, isWaiting: false, taking: new InOrder() };
     this.#readings.set(keyOf(topic, partition), reading);
     return reading;
   }
@@ -208,6 +216,7 @@ export class TopicSource {
     if (reading === undefined) return;
     const { signal } = reading.over;
     reading.highWatermark = batch.highWatermark;
+    const behind = (batch.records.at(-1)?.offset ?? -1) + 1;
     const limits = {
       maxRecords: SLICE_RECORDS,
       maxBytes: SLICE_BYTES,
@@ -215,13 +224,20 @@ export class TopicSource {
     };
     for (const slice of slicesOf(batch.records, (record) => this.#formatOf(record), limits)) {
       await this.#pace.turn(key, slice.records[0]?.time ?? slice.time, signal);
-      if (!(await this.#taker.take(slice, reading))) return;
-      this.#totals.records += slice.records.length + slice.tombstones;
-      this.#totals.tombstones += slice.tombstones;
-      reading.position = slice.next;
-      this.#pace.done(key, slice.time, slice.next < batch.highWatermark);
+      if (signal.aborted) return;
+      await reading.taking.run(
+        () => this.#taker.take(slice, reading),
+        async (isTaken) => {
+          if (!isTaken || signal.aborted) return;
+          this.#totals.records += slice.records.length + slice.tombstones;
+          this.#totals.tombstones += slice.tombstones;
+          reading.position = slice.next;
+          this.#pace.done(key, slice.time, slice.next < batch.highWatermark);
+          if (slice.next === behind) await this.#commit(group, reading, batch.generation);
+        },
+        slice.format.startsWith('otlp_') ? EXPORTS_AHEAD : 0,
+      );
     }
-    await this.#commit(group, reading, batch.generation);
   }
 
   #formatOf({ headers }: ReceivedRecord): string {
@@ -244,6 +260,7 @@ export class TopicSource {
   async #gap(group: KafkaGroup, { topic, partition, expected, found }: OffsetGap): Promise<void> {
     const reading = this.#readings.get(keyOf(topic, partition));
     if (reading === undefined) return;
+    await reading.taking.settled();
     const where = `topic ${topic}, partition ${partition}`;
     if (found > expected) {
       this.#totals.lost += found - expected;
@@ -265,6 +282,7 @@ export class TopicSource {
     const { topic, partition, offset, lastOffset, cause, hash, bytes } = poison;
     const reading = this.#readings.get(keyOf(topic, partition));
     if (reading === undefined) return;
+    await reading.taking.settled();
     const span = offset === lastOffset ? `offset ${offset}` : `offsets ${offset} to ${lastOffset}`;
     const name = `topic ${topic}, partition ${partition}, ${span}`;
     this.#totals.unreadable += lastOffset - offset + 1;

@@ -4,6 +4,7 @@ import { OverloadError } from '../../../../src/lib/overload.js';
 import type { RefusedRecord } from '../../../../src/model/wire.js';
 import { topicSourceSchema } from '../../../../src/model/source-settings.js';
 import { AgentPartitions } from '../../../../src/sources/kafka/agent-partitions.js';
+import { InOrder } from '../../../../src/sources/kafka/in-order.js';
 import { SliceTaker, type Reading } from '../../../../src/sources/kafka/slice-taker.js';
 
 const settings = topicSourceSchema.parse({
@@ -56,6 +57,7 @@ function reading(): Reading {
     highWatermark: 0,
     over: new AbortController(),
     isWaiting: false,
+    taking: new InOrder(),
   };
 }
 
@@ -108,4 +110,12 @@ it('lets a record that brings the program to a fault cost only itself', async ()
     [[], ['topic calls, partition 0, offset 1']],
     [[3], []],
   ]);
+});
+
+it('offers what the log will never take once, and keeps it as a dead letter', async () => {
+  const { taker, taken } = takerOver(({ records }) => {
+    if (records.length > 0) throw Object.assign(new Error('too large'), { code: 'KAFKA_REFUSED' });
+  });
+  expect(await taker.take(slice('huge'), reading())).toBe(true);
+  expect(taken).toMatchObject([{ refused: [{ reason: expect.stringMatching(/KAFKA_REFUSED/) }] }]);
 });
