@@ -1,2 +1,6 @@
-/** Dispatches `npm run bench`: `quality` is detection quality, anything else the speed table. */
-await import(process.argv[2] === 'quality' ? './quality.js' : './pipeline.js');
+/** Dispatches `npm run bench`: `quality` is detection quality, `cluster` Kafka, anything else the speed table. */
+const SECTIONS = new Map([
+  ['quality', './quality.js'],
+  ['cluster', './cluster.js'],
+]);
+await import(SECTIONS.get(process.argv[2] ?? '') ?? './pipeline.js');

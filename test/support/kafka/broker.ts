@@ -48,6 +48,10 @@ export class Broker {
     return join(this.directory, 'broker.log');
   }
 
+  get pid(): number {
+    return this.#process?.pid ?? 0;
+  }
+
   /** Where the broker keeps the records. */
   get dataFolder(): string {
     return join(this.directory, 'data');
