@@ -1,35 +1,18 @@
 import { isUtf8 } from 'node:buffer';
 import type { LogRecord } from '../model/log-record.js';
+import { recordKey } from '../model/record-key.js';
 import { SCHEMA_VERSION } from '../model/observation.js';
 import { LogDamagedError } from './log-errors.js';
 import type { LogEntry, RawRecord } from './port.js';
 import { isRecordType } from './segment.js';
 
+export { agentKey } from '../model/record-key.js';
+
 /** The record as the log holds it: JSON text in UTF-8. */
 export function encodeRecord(record: LogRecord): RawRecord {
   const data = Buffer.from(JSON.stringify(record.value));
-  const key = keyOf(record);
+  const key = recordKey(record);
   return key === undefined ? { type: record.type, data } : { type: record.type, data, key };
-}
-
-/** The key of everything about an agent, which one partition keeps in order. */
-export function agentKey(tenant: string, agentId: string): string {
-  return `${tenant}\0${agentId}`;
-}
-
-/** What a record is about, where it says so itself. */
-function keyOf({ type, value }: LogRecord): string | undefined {
-  switch (type) {
-    case 'observation':
-    case 'payload':
-    case 'content-read':
-      return agentKey(value.tenant, value.agentId);
-    case 'dead-letter':
-    case 'source-trouble':
-      return agentKey(value.tenant, value.principalId);
-    default:
-      return undefined;
-  }
 }
 
 /**

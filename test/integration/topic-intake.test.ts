@@ -3,7 +3,15 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { CloudEvent, Kafka as KafkaBinding } from 'cloudevents';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { openClusterObserver } from '../../src/cluster/cluster-observer.js';
 import type { KafkaConnection } from '../../src/kafka/client.js';
+import { initTopics } from '../../src/kafka/init-topics.js';
+import { partitionOf } from '../../src/kafka/partitioner.js';
+import { systemClock } from '../../src/lib/clock.js';
+import { decodeRecord } from '../../src/log/record-codec.js';
+import { clusterSchema } from '../../src/model/kafka-settings.js';
+import { createLogger } from '../../src/telemetry/logger.js';
+import { startTopicIntake } from '../../src/topic-intake.js';
 import { runVercelAgent } from '../support/emitters/agents.js';
 import { collectExports, realSdk } from '../support/emitters/otel-sdk.js';
 import { standInModel } from '../support/emitters/stand-in-model.js';
@@ -13,7 +21,7 @@ import { meshEvent } from '../support/records/cloud-events.js';
 import { request } from '../support/records/litellm.js';
 import { decision } from '../support/records/opa.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
-import { openTopicStack, type TopicStack } from '../support/topic-stack.js';
+import { openTopicStack, TOPIC_KEYS, topicConfig, type TopicStack } from '../support/topic-stack.js';
 
 const shared = await sharedKafka();
 const READER = fileURLToPath(new URL('../../dist/test/support/topic-intake-process.js', import.meta.url));
@@ -345,6 +353,53 @@ describe.skipIf(shared.missing !== undefined)('topics of others', () => {
     await eventually('it is read', () => reportOf('later').records === 1);
     expect(observations('ann')).toHaveLength(1);
     expect(reportOf('later').state).toBe('reading');
+  });
+
+  it('go into the log of a cluster, each agent’s to its own partition', async () => {
+    const topic = await makeTopic(kafka, 2);
+    const agents = ['ann', 'bob', 'cid', 'dan'];
+    await kafka.produce(
+      Array.from({ length: 40 }, (_, i) => {
+        const record = prompt(agents[i % 4] ?? '', `text ${i}`, { id: `n${i}` });
+        return { topic, partition: Math.floor(i / 4) % 2, value: bytes(record) };
+      }),
+    );
+    const cluster = clusterSchema.parse({
+      kafka: { brokers: shared.brokers },
+      topicPrefix: uniqueName('cluster'),
+      partitions: 3,
+      replicationFactor: 1,
+      groupId: uniqueName('workers'),
+      node: { id: 'node-1', url: 'http://127.0.0.1:1' },
+    });
+    await initTopics(kafka.admin, cluster);
+    const config = topicConfig(directory.path, [source('shared', [topic], 'native')]);
+    config.cluster = cluster;
+    config.keys = [...TOPIC_KEYS];
+    const fail = (error: unknown) => {
+      throw error;
+    };
+    const base = { config, env: {}, clock: systemClock };
+    const observer = await openClusterObserver({ ...base, notice: () => {}, failed: fail });
+    const logger = createLogger('silent');
+    const topics = startTopicIntake({ ...base, keyConfigs: TOPIC_KEYS, observer, logger });
+    try {
+      const logged = () =>
+        observer.hosted().flatMap(({ partition, log }) =>
+          log.read(log.tail, 1_000).flatMap((entry) => {
+            const record = decodeRecord(entry);
+            return record.type === 'observation' ? [{ partition, ...record.value }] : [];
+          }),
+        );
+      await eventually('all are in the log', () => idsOf(logged()).size === 40, 40_000);
+      const places = logged().map(({ agentId, partition }) => `${agentId} ${partition}`);
+      const own = agents.map((agentId) => `${agentId} ${partitionOf('default', agentId, 3)}`);
+      expect(new Set(places)).toEqual(new Set(own));
+      expect(topics.report()).toMatchObject([{ state: 'reading', accepted: logged().length, refused: 0 }]);
+    } finally {
+      await topics.stop();
+      await observer.close();
+    }
   });
 
   it.skipIf(!existsSync(READER))('lose and double nothing when the process dies between the two commits', async () => {

@@ -1,5 +1,4 @@
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { loadConfig, type Config } from '../../src/config.js';
 import { openCore, type Core } from '../../src/core.js';
 import { systemClock } from '../../src/lib/clock.js';
@@ -52,16 +51,22 @@ export interface TopicStack {
   close: () => Promise<void>;
 }
 
+/** A configuration with sources. @param sources entries of `sources.kafka` as a user writes them */
+export function topicConfig(dataDir: string, sources: readonly Record<string, unknown>[]): Config {
+  mkdirSync(dataDir, { recursive: true });
+  const config = loadConfig(undefined, {});
+  config.dataDir = dataDir;
+  config.sources.kafka = topicSourcesSchema.parse(sources);
+  return config;
+}
+
 /** @param sources entries of `sources.kafka` as a user writes them */
 export function openTopicStack(
   dataDir: string,
   sources: readonly Record<string, unknown>[],
   change: (config: Config) => void = () => {},
 ): TopicStack {
-  mkdirSync(join(dataDir), { recursive: true });
-  const config = loadConfig(undefined, {});
-  config.dataDir = dataDir;
-  config.sources.kafka = topicSourcesSchema.parse(sources);
+  const config = topicConfig(dataDir, sources);
   change(config);
   const core = openCore({
     config,
