@@ -73,6 +73,7 @@ export function gatherFigures(sources: FigureSources): Figures {
     checks: { waiting: checks.waiting, timedOut: checks.timedOut },
     ...httpFigures(sources.api()),
     store: storeFigures(parts, nowMs),
+    topics: topicFigures(parts),
     webhooks: Object.fromEntries(
       Object.entries(telling?.webhooks.status() ?? {}).map(
         ([id, { delivered, retries, failingSince }]): [string, DeliveryFigures] => [
@@ -83,6 +84,17 @@ export function gatherFigures(sources: FigureSources): Figures {
     ),
     mail: mailFigures(telling?.mail),
     heartbeat: { results: heartbeat.results, lastSentMs: heartbeat.lastSentMs },
+  };
+}
+
+function topicFigures({ topics }: RunningParts): Figures['topics'] {
+  const reports = topics?.report() ?? [];
+  const by = (pick: (report: (typeof reports)[number]) => number) =>
+    Object.fromEntries(reports.map((report) => [report.id, pick(report)]));
+  return {
+    lag: by(({ partitions }) => sum(partitions.map(({ lag }) => lag))),
+    records: by(({ records }) => records),
+    failed: by(({ state }) => (state === 'failed' ? 1 : 0)),
   };
 }
 

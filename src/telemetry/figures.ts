@@ -71,6 +71,8 @@ export interface Figures {
     lostRecords: number;
     engineRestarts: number;
   };
+  /** Topics of others, by the id of their source. */
+  topics: { lag: ByName; records: ByName; failed: ByName };
   webhooks: Readonly<Record<string, DeliveryFigures>>;
   mail: DeliveryFigures | undefined;
   heartbeat: { results: ByName; lastSentMs: number | undefined };

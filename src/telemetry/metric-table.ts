@@ -165,6 +165,22 @@ export const METRIC_TABLE: readonly MetricRow[] = [
   ),
   counter('parallax_store_engine_restarts_total', 'Restarts of the embedded engine.', (f) => f.store.engineRestarts),
 
+  named(
+    'gauge',
+    'parallax_topic_lag_records',
+    'Records that wait in topics of a source.',
+    'source',
+    (f) => f.topics.lag,
+  ),
+  named('counter', 'parallax_topic_records_total', 'Records read from topics.', 'source', (f) => f.topics.records),
+  named(
+    'gauge',
+    'parallax_topic_failed',
+    'Whether the topics of a source cannot be read (1).',
+    'source',
+    (f) => f.topics.failed,
+  ),
+
   deliveries('parallax_webhook_deliveries_total', 'Messages that webhooks took.', (d) => d.delivered),
   deliveries('parallax_webhook_retries_total', 'Tries that webhooks did not take.', (d) => d.retries),
   gauge(

@@ -65,6 +65,7 @@ function figures(change: Partial<Figures> = {}): Figures {
       lostRecords: 0,
       engineRestarts: 0,
     },
+    topics: { lag: { calls: 7 }, records: { calls: 90 }, failed: { calls: 0 } },
     webhooks: { 'gateway-a': { delivered: 3, retries: 1, missed: 0, failingSince: 9_000 } },
     mail: undefined,
     heartbeat: { results: { sent: 1, failed: 0, withheld: 0 }, lastSentMs: undefined },
@@ -99,6 +100,7 @@ describe('metrics', () => {
     expect(valueOf(exposed, 'parallax_scoring_lag_seconds')).toBe(1.5);
     expect(valueOf(exposed, 'parallax_store_failing_seconds')).toBe(6);
     expect(valueOf(exposed, 'parallax_webhook_failing_seconds', { webhook: 'gateway-a' })).toBe(1);
+    expect(valueOf(exposed, 'parallax_topic_lag_records', { source: 'calls' })).toBe(7);
     expect(valueOf(exposed, 'parallax_part_ok', { part: 'scoring' })).toBe(0);
     expect(valueOf(exposed, 'parallax_false_alarm_low_ratio', { agent_class: 'support' })).toBe(0.05);
     for (const unknown of [
