@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CloudEvent, Kafka as KafkaBinding } from 'cloudevents';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -10,6 +11,7 @@ import { partitionOf } from '../../src/kafka/partitioner.js';
 import { systemClock } from '../../src/lib/clock.js';
 import { decodeRecord } from '../../src/log/record-codec.js';
 import { clusterSchema } from '../../src/model/kafka-settings.js';
+import type { TopicSourceReport } from '../../src/model/source-report.js';
 import { createLogger } from '../../src/telemetry/logger.js';
 import { startTopicIntake } from '../../src/topic-intake.js';
 import { runVercelAgent } from '../support/emitters/agents.js';
@@ -20,6 +22,7 @@ import { connectTo, makeTopic, sharedKafka, uniqueName } from '../support/kafka/
 import { meshEvent } from '../support/records/cloud-events.js';
 import { request } from '../support/records/litellm.js';
 import { decision } from '../support/records/opa.js';
+import { prepareService, runParallax, ServiceProcess } from '../support/service-process.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 import { openTopicStack, TOPIC_KEYS, topicConfig, type TopicStack } from '../support/topic-stack.js';
 
@@ -353,6 +356,26 @@ describe.skipIf(shared.missing !== undefined)('topics of others', () => {
     await eventually('it is read', () => reportOf('later').records === 1);
     expect(observations('ann')).toHaveLength(1);
     expect(reportOf('later').state).toBe('reading');
+  });
+
+  it('are read and shown by the service', async () => {
+    const topic = await makeTopic(kafka);
+    await write(topic, prompt('ann', 'one'), '{');
+    const served = source('served', [topic], 'native', { principal: 'agent-runtime' });
+    const setup = prepareService(directory.path, { sources: { kafka: [served] } });
+    const service = await ServiceProcess.start(setup);
+    try {
+      const topics = async () => ((await service.get('/v1/status')) as { topics: TopicSourceReport[] }).topics;
+      await eventually('both are read', async () => (await topics())[0]?.records === 2);
+      expect(await topics()).toMatchObject([{ id: 'served', accepted: 1, refused: 1, partitions: [{ lag: 0 }] }]);
+      const keyFile = join(directory.path, 'keys', 'admin.key');
+      const { out, err } = await runParallax(['doctor', 'sources', '--url', service.url, '--key-file', keyFile]);
+      expect(err).toBe('');
+      expect(out).toContain(`topics of served (${topic}) as native: reading, 2 records`);
+      expect(out).toContain('-> 1 refused; the reasons stand at agent-runtime');
+    } finally {
+      await service.stop();
+    }
   });
 
   it('go into the log of a cluster, each agent’s to its own partition', async () => {
