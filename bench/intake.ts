@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { readBatch } from '../src/api/batch.js';
 import { STREAMS } from '../src/model/observation.js';
 import type { Principal } from '../src/model/principal.js';
-import { encodeRecord } from '../src/normalize/encode-record.js';
+import { encodeRecord } from '../src/model/encode-record.js';
 import { nativeNormalizer } from '../src/normalize/native.js';
 import { readRecordedSteps } from '../src/sources/recorded-session.js';
 import { recordedData, recordedDataMissing } from '../test/support/recorded.js';

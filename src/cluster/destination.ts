@@ -1,4 +1,4 @@
-import { agentKey } from '../log/record-codec.js';
+import { agentKey } from '../model/record-key.js';
 import type { LogRecord } from '../model/log-record.js';
 
 export type Destination = { key: string } | 'everywhere';

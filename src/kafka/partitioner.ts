@@ -1,3 +1,5 @@
+import { agentKey } from '../model/record-key.js';
+
 /**
  * The 32-bit MurmurHash2 of Kafka's default partitioner (`org.apache.kafka.common.utils.Utils.murmur2`).
  *
@@ -28,12 +30,7 @@ export function partitionOfKey(key: Uint8Array, partitions: number): number {
   return (murmur2(key) & 0x7fff_ffff) % partitions;
 }
 
-/** Key of an agent's records. Neither a tenant's name nor an agent's id holds the byte zero. */
-export function agentKey(tenant: string, agentId: string): Buffer {
-  return Buffer.from(`${tenant}\0${agentId}`);
-}
-
 /** The partition in which all records of an agent are. */
 export function partitionOf(tenant: string, agentId: string, partitions: number): number {
-  return partitionOfKey(agentKey(tenant, agentId), partitions);
+  return partitionOfKey(Buffer.from(agentKey(tenant, agentId)), partitions);
 }

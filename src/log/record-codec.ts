@@ -1,22 +1,14 @@
 import { isUtf8 } from 'node:buffer';
 import type { LogRecord } from '../model/log-record.js';
-import { recordKey } from '../model/record-key.js';
 import { SCHEMA_VERSION } from '../model/observation.js';
 import { LogDamagedError } from './log-errors.js';
-import type { LogEntry, RawRecord } from './port.js';
+import type { LogEntry } from './port.js';
 import { isRecordType } from './segment.js';
 
-export { agentKey } from '../model/record-key.js';
-
-/** The record as the log holds it: JSON text in UTF-8. */
-export function encodeRecord(record: LogRecord): RawRecord {
-  const data = Buffer.from(JSON.stringify(record.value));
-  const key = recordKey(record);
-  return key === undefined ? { type: record.type, data } : { type: record.type, data, key };
-}
+export { encodeRecord } from '../model/encode-record.js';
 
 /**
- * The record that {@link encodeRecord} wrote.
+ * The record that `encodeRecord` wrote.
  *
  * @throws LogDamagedError, naming position and type, when the type or the shape's version is unknown or the text is
  *   not JSON

@@ -5,7 +5,7 @@ import type { CheckRequest } from '../model/wire.js';
 import { baseFields, payloadOf } from './base-fields.js';
 import { deriveCall } from './call-fields.js';
 import { discretionOf, shownText } from './content.js';
-import { encodeRecord } from './encode-record.js';
+import { encodeRecord } from '../model/encode-record.js';
 import type { NormalizeContext, PreparedAttempt } from './port.js';
 
 /**

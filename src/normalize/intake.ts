@@ -10,7 +10,7 @@ import type { CheckRequest, IntakeReport, RefusedRecord } from '../model/wire.js
 import { prepareAttempt } from './attempt.js';
 import { deadLetter } from './dead-letter.js';
 import { Door } from './door.js';
-import { encodeRecord } from './encode-record.js';
+import { encodeRecord } from '../model/encode-record.js';
 import type { Accepted, NormalizeContext, Normalizer, PreparedAttempt, Refused } from './port.js';
 import { refuse } from './refusal.js';
 

@@ -30,7 +30,7 @@ import { cloudEventNormalizer, fromBinary } from '../../src/normalize/cloud-even
 import { SignedBatches, type SignedBatchesOptions } from '../../src/api/signed-batches.js';
 import { ContentDesk } from '../../src/store/content-desk.js';
 import type { ContentReads } from '../../src/store/port.js';
-import { encodeRecord } from '../../src/normalize/encode-record.js';
+import { encodeRecord } from '../../src/model/encode-record.js';
 import { Door } from '../../src/normalize/door.js';
 import { LoggingIntake } from '../../src/normalize/intake.js';
 import { workNormalizer } from '../../src/normalize/genai/work-normalizer.js';
