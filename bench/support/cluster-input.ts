@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { agentKey, partitionOfKey } from '../../src/kafka/partitioner.js';
+import { partitionOfKey } from '../../src/kafka/partitioner.js';
 import type { KafkaClient, KafkaRecord } from '../../src/kafka/port.js';
 import { toKafka } from '../../src/kafka/record-codec.js';
 import { encodeRecord } from '../../src/log/record-codec.js';
 import type { LogRecord } from '../../src/model/log-record.js';
+import { agentKey } from '../../src/model/record-key.js';
 import type { Observation } from '../../src/model/observation.js';
 import type { Principal } from '../../src/model/principal.js';
 import { nativeNormalizer } from '../../src/normalize/native.js';
@@ -51,7 +52,7 @@ function take(input: Input, speaker: Speaker, wire: unknown, partitions: number)
     input.observations.push(observation);
     const records: LogRecord[] = [{ type: 'observation', value: observation }];
     if (payload !== undefined) records.push({ type: 'payload', value: payload });
-    const key = agentKey(observation.tenant, observation.agentId);
+    const key = Buffer.from(agentKey(observation.tenant, observation.agentId));
     const partition = partitionOfKey(key, partitions);
     for (const record of records) input.records.push({ partition, key, ...toKafka(encodeRecord(record)) });
   }
