@@ -21,7 +21,6 @@ import { MEASURES } from './baseline/measures.js';
 import { parseDetectors, readDetectorFiles } from './detect/loader.js';
 import { DetectorReloader } from './detect/reloader.js';
 import type { Clock } from './lib/clock.js';
-import { installSeed } from './log/install-seed.js';
 import type { Principal } from './model/principal.js';
 import type { OutboxEntry } from './model/effect.js';
 import { openClusterObserver } from './cluster/cluster-observer.js';
@@ -325,8 +324,8 @@ function startTimers({ parts, batches, logger, operations }: TimerParts): () => 
 
 /** Erases what this process can reach: ClickHouse, and the baselines through the log. */
 function openErasures(parts: RunningParts, { clock, logger }: { clock: Clock; logger: Logger }): ErasureDesk {
-  const { observer, link, upkeeps, config } = parts;
-  const seed = installSeed(config.dataDir);
+  const { observer, link, upkeeps } = parts;
+  const { seed } = observer;
   return new ErasureDesk({
     client: () => link.store?.writer,
     record: (value) => observer.record({ type: 'erasure', value }),

@@ -28,6 +28,8 @@ export type End = (isHandedOver: boolean) => Promise<void>;
 
 /** What the service stands on, wherever its log lies: in this process alone, or in a cluster. */
 export interface Observer extends Doors, Omit<Views, 'apply'> {
+  /** Per-install secret, 32 bit: keys every hash that is derived from content. */
+  seed: number;
   /** Classes of agents, what is expected of them, and the tools inventory. */
   library: ReferenceLibrary;
   /** Absolute path of the folder with the detectors. */
@@ -71,6 +73,7 @@ export function openEmbeddedObserver(options: CoreOptions): Observer & { core: H
   return {
     ...core,
     core: hosted,
+    seed: core.setup.seed,
     detectorsHash: () => core.detectors.hash,
     hosted: () => [hosted],
     partitionOf: () => hosted,

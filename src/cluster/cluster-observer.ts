@@ -147,6 +147,7 @@ export async function openClusterObserver(options: ClusterOptions): Promise<Clus
     const observer: ClusterObserver = {
       ...doors,
       ...views,
+      seed: install.seed,
       library,
       detectorsDir,
       detectorsHash: () => folder?.set.hash ?? '',
