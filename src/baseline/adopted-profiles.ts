@@ -31,7 +31,8 @@ interface KeptSamples extends NamedSamples {
 export interface OwnState extends ClassPlace {
   /** Rises with all that is learned of it. */
   changes: number;
-  state: ClassState;
+  /** Made when it is asked for: most of the time there is nothing new to give. */
+  state: () => ClassState;
 }
 
 /** What other partitions have learned of classes of agents, as far as it was adopted, and what this one gives them. */
@@ -39,8 +40,8 @@ export class AdoptedProfiles {
   readonly #agents: Agents;
   readonly #table: StateTable<StoredProfile>;
   readonly #samples: StateTable<KeptSamples>;
-  /** Classes of which something was adopted, by tenant. */
-  readonly #classes = new Map<string, Set<string>>();
+  /** Version that was adopted last, by tenant and class. */
+  readonly #versions = new Map<string, Map<string, string>>();
   readonly #place: PartitionPlace;
   /** Within which what is given to others and what is adopted lie. */
   readonly limits: PoolLimits;
@@ -62,7 +63,14 @@ export class AdoptedProfiles {
 
   /** Version that was adopted last of a class; empty before the first. */
   version(tenant: string, agentClass: string): string {
-    return this.#classes.get(tenant)?.has(agentClass) === true ? (this.#held(tenant, agentClass)?.version ?? '') : '';
+    return this.#versions.get(tenant)?.get(agentClass) ?? '';
+  }
+
+  /** Versions that were adopted last, of all classes of which something was. */
+  *versions(): Generator<ClassPlace & { version: string }, void, undefined> {
+    for (const [tenant, classes] of this.#versions) {
+      for (const [agentClass, version] of classes) yield { tenant, agentClass, version };
+    }
   }
 
   /**
@@ -78,13 +86,13 @@ export class AdoptedProfiles {
     const { pool, samples } = unpackState(state) as ClassProfile;
     this.#agents.pools.adopt(tenant, agentClass, pool);
     this.#table.set(keyOf(tenant, agentClass), { tenant, agentClass, version, samples });
-    this.#note(tenant, agentClass);
+    this.#note(tenant, agentClass, version);
     return true;
   }
 
   /** Samples of other partitions' agents. */
   samples(tenant: string): OutOfFold[] {
-    const classes = [...(this.#classes.get(tenant) ?? [])].sort();
+    const classes = [...(this.#versions.get(tenant)?.keys() ?? [])].sort();
     return classes.flatMap((agentClass) =>
       (this.#held(tenant, agentClass)?.samples ?? []).flatMap(({ partition, samples }) =>
         outOfFoldOf(samples, (agent) => `${ELSEWHERE}${partition}/${agentClass}/${agent}`),
@@ -122,17 +130,19 @@ export class AdoptedProfiles {
         if (pool === undefined) continue;
         const held = this.#samples.get(JSON.stringify([tenant]));
         const isMeant = (agent: number) => this.#agents.peersOf(held?.agents[agent] ?? '') === agentClass;
-        const samples = held === undefined ? NO_SAMPLES : someSamples(held, isMeant, held.risks.length);
-        const changes = pool.changes + (held?.calibrations ?? 0);
-        yield { tenant, agentClass, changes, state: { pool: poolCountsOf(pool.toPlain()), samples } };
+        const state = (): ClassState => ({
+          pool: poolCountsOf(pool.toPlain()),
+          samples: held === undefined ? NO_SAMPLES : someSamples(held, isMeant, held.risks.length),
+        });
+        yield { tenant, agentClass, changes: pool.changes + (held?.calibrations ?? 0), state };
       }
     }
   }
 
   /** After a restart: what was adopted. */
   restore(stored: Iterable<StoredProfile>): void {
-    for (const { tenant, agentClass } of stored) {
-      this.#note(tenant, agentClass);
+    for (const { tenant, agentClass, version } of stored) {
+      this.#note(tenant, agentClass, version);
       this.#agents.pools.restoreShared(tenant, agentClass);
     }
   }
@@ -146,9 +156,9 @@ export class AdoptedProfiles {
     return this.#place.partitions > 1;
   }
 
-  #note(tenant: string, agentClass: string): void {
-    const classes = this.#classes.get(tenant) ?? new Set();
-    this.#classes.set(tenant, classes.add(agentClass));
+  #note(tenant: string, agentClass: string, version: string): void {
+    const classes = this.#versions.get(tenant) ?? new Map<string, string>();
+    this.#versions.set(tenant, classes.set(agentClass, version));
   }
 
   #held(tenant: string, agentClass: string): StoredProfile | undefined {

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
+import { atOnce, type Steps } from '../lib/steps.js';
 import { someSamples, type ClassSamples } from './class-samples.js';
 import { packState, STATE_FORMAT, unpackState } from './packed-state.js';
-import { mergedCounts, type PoolCounts, type PoolLimits } from './pool-counts.js';
+import { mergeSteps, type PoolCounts, type PoolLimits } from './pool-counts.js';
 import type { SealedPlace, StateSeal } from './state-seal.js';
 
 /** Longest packed contribution of one partition, and longest packed profile: it has to fit into one record. */
@@ -43,6 +44,12 @@ export interface ClassProfile {
   samples: { partition: number; samples: ClassSamples }[];
 }
 
+/** What a contribution carries. */
+export interface OpenedContribution {
+  partition: number;
+  state: ClassState;
+}
+
 /** One version of what agents of a class have in common. */
 export interface ProfileVersion extends ClassPlace {
   /** Hash of the contributions. */
@@ -57,14 +64,20 @@ export interface ProfileVersion extends ClassPlace {
  * @param limits of a pool
  */
 export function sealedContribution(
-  { state, ...place }: ClassPlace & { partition: number; changes: number; state: ClassState },
+  own: ClassPlace & { partition: number; changes: number; state: ClassState },
   limits: PoolLimits,
   seal: StateSeal,
 ): ClassContribution {
-  const packed = fitted(limits, MAX_CONTRIBUTION_CHARS, (within) => ({
-    ...state,
-    pool: mergedCounts([state.pool], within),
-  }));
+  return atOnce(contributionSteps(own, limits, seal));
+}
+
+/** As `sealedContribution`, in steps. */
+export function* contributionSteps(
+  { state, ...place }: ClassPlace & { partition: number; changes: number; state: ClassState },
+  limits: PoolLimits,
+  seal: StateSeal,
+): Steps<ClassContribution> {
+  const packed = yield* fitting([state.pool], limits, MAX_CONTRIBUTION_CHARS, (pool) => ({ ...state, pool }));
   return { ...place, format: STATE_FORMAT, state: packed, seal: seal.seal(sealedPlace(place), packed) };
 }
 
@@ -113,26 +126,57 @@ export function profileVersion(
  * @throws RangeError where one is damaged
  */
 export function profileFor(partition: number, contributions: readonly ClassContribution[], limits: PoolLimits): string {
-  const others = latestContributions(contributions)
-    .filter((one) => one.partition !== partition)
+  const others = contributions.filter((one) => one.partition !== partition);
+  return atOnce(profileSteps(partition, openContributions(others), limits));
+}
+
+/**
+ * The latest contribution of each partition, unpacked: once for all partitions that get a profile of them.
+ *
+ * @param contributions whose seals were checked
+ * @throws RangeError where one is damaged
+ */
+export function openContributions(contributions: readonly ClassContribution[]): OpenedContribution[] {
+  return latestContributions(contributions).map(({ partition, state }) => ({
+    partition,
     // Only `sealedContribution` makes what has a seal.
-    .map((one) => ({ partition: one.partition, state: unpackState(one.state) as ClassState }));
+    state: unpackState(state) as ClassState,
+  }));
+}
+
+/** As `profileFor`, in steps, of contributions that are unpacked already. */
+export function* profileSteps(
+  partition: number,
+  opened: readonly OpenedContribution[],
+  limits: PoolLimits,
+): Steps<string> {
+  const others = opened.filter((one) => one.partition !== partition);
   const pools = others.map(({ state }) => state.pool);
   const most = Math.floor(MAX_SAMPLES / Math.max(1, others.length));
   const samples = others.map((one) => ({
     partition: one.partition,
     samples: someSamples(one.state.samples, () => true, most),
   }));
-  return fitted(limits, MAX_PROFILE_CHARS, (within) => ({ pool: mergedCounts(pools, within), samples }));
+  return yield* fitting(pools, limits, MAX_PROFILE_CHARS, (pool) => ({ pool, samples }));
 }
 
-/** Packs what `make` gives within ever tighter limits, until it is short enough. */
-function fitted(limits: PoolLimits, maxChars: number, make: (limits: PoolLimits) => ClassState | ClassProfile): string {
+/** Packs what `make` gives of the merged pools, within ever tighter limits, until it is short enough. */
+function* fitting(
+  pools: readonly PoolCounts[],
+  limits: PoolLimits,
+  maxChars: number,
+  make: (pool: PoolCounts) => ClassState | ClassProfile,
+): Steps<string> {
+  const whole = yield* mergeSteps(pools, limits);
+  let pool = whole;
   for (let share = 1; ;) {
-    const within = { entries: Math.floor(limits.entries * share), requests: Math.floor(limits.requests * share) };
-    const packed = packState(make(within));
-    if (packed.length <= maxChars || within.entries === 0) return packed;
+    yield;
+    const packed = packState(make(pool));
+    if (packed.length <= maxChars || Math.floor(limits.entries * share) === 0) return packed;
     share *= Math.min(0.8, (0.95 * maxChars) / packed.length);
+    // What is the rarest of the whole is the rarest of what is left of it, too.
+    const within = { entries: Math.floor(limits.entries * share), requests: Math.floor(limits.requests * share) };
+    pool = yield* mergeSteps([whole], within);
   }
 }
 

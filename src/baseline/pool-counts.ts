@@ -1,3 +1,4 @@
+import { atOnce, type Steps } from '../lib/steps.js';
 import type { PlainBaseline } from './agent-baseline.js';
 import type { PlainCounts } from './count-map.js';
 import type { PlainRequest } from './request-memory.js';
@@ -37,6 +38,11 @@ export function poolCountsOf({ sessions, counts, requests }: PlainBaseline): Poo
  * rarest counts go, and the requests that are oldest in their own pool.
  */
 export function mergedCounts(pools: readonly PoolCounts[], limits: PoolLimits): PoolCounts {
+  return atOnce(mergeSteps(pools, limits));
+}
+
+/** As `mergedCounts`, one map of counts after the other. The pools must not change meanwhile. */
+export function* mergeSteps(pools: readonly PoolCounts[], limits: PoolLimits): Steps<PoolCounts> {
   const byKey = new Map<number, { rank: number; same: PlainRequest[] }>();
   for (const { requests } of pools) {
     for (const [rank, request] of requests.entries()) {
@@ -52,16 +58,15 @@ export function mergedCounts(pools: readonly PoolCounts[], limits: PoolLimits): 
     .sort(([keyA, a], [keyB, b]) => a.rank - b.rank || keyA - keyB)
     .slice(0, limits.requests)
     .map(([, { same }]) => oneRequest(same));
-  return {
-    sessions: pools.reduce((sum, { sessions }) => sum + sessions, 0),
-    counts: countsBy((name) =>
-      sumOf(
-        pools.map(({ counts }) => counts[name]),
-        limits.entries,
-      ),
-    ),
-    requests: latest,
-  };
+  const counts = countsBy(() => NO_COUNTS);
+  for (const name of POOL_COUNTS) {
+    yield;
+    counts[name] = sumOf(
+      pools.map((pool) => pool.counts[name]),
+      limits.entries,
+    );
+  }
+  return { sessions: pools.reduce((sum, { sessions }) => sum + sessions, 0), counts, requests: latest };
 }
 
 /** What was learned here and what was adopted, as one pool. */

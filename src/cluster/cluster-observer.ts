@@ -20,6 +20,7 @@ import { destinationOf } from './destination.js';
 import { joinInstall } from './install.js';
 import { JournalOutbox } from './journal-outbox.js';
 import { LeaseDesk } from './lease-desk.js';
+import { ProfileExchange } from './profile-exchange.js';
 import { Registry } from './registry.js';
 import { RoutedLog } from './routed-log.js';
 import { SharedDetectors } from './shared-detectors.js';
@@ -143,6 +144,23 @@ export async function openClusterObserver(options: ClusterOptions): Promise<Clus
       desk.lead();
       return async () => desk.stop();
     });
+    const { caps } = shared.learning;
+    const profiles = new ProfileExchange({
+      client,
+      topic: topics.profiles,
+      groupId: `${cluster.groupId}-profiles-${nodeId}-${run}`,
+      sessionTimeoutMs: cluster.sessionTimeoutMs,
+      partitions: cluster.partitions,
+      cadence: cluster.profiles,
+      limits: { entries: caps.peerCounts, requests: caps.requests },
+      seed: install.seed,
+      clock,
+      log,
+      hosted: () => workers.hosted(),
+      notice,
+    });
+    workers.onHosted((partition) => profiles.begin(partition));
+    workers.onLeading(() => profiles.lead());
     const { library, detectorsDir, folder } = shared;
     const observer: ClusterObserver = {
       ...doors,
@@ -197,7 +215,14 @@ export async function openClusterObserver(options: ClusterOptions): Promise<Clus
         await log.appendTo(own, encodeRecord({ type: 'tick', value: { now: clock.now() } }));
       },
       startedAt: atStart.position,
-      cluster: () => ({ nodeId, kafka: client.health, ...view.status(), ...workers.status(), leases: desk.standing() }),
+      cluster: () => ({
+        nodeId,
+        kafka: client.health,
+        ...view.status(),
+        ...workers.status(),
+        leases: desk.standing(),
+        profiles: profiles.status(),
+      }),
       owners: {
         urlOf: (tenant, agentId) => workers.urlOf(partitionOf(tenant, agentId, cluster.partitions)),
       },

@@ -22,6 +22,8 @@ export interface TopicNames {
   incidents: string;
   /** Small facts that all nodes share: owners, public keys, epochs. */
   nodes: string;
+  /** What each partition has learned of each class of agents, for the others. */
+  profiles: string;
 }
 
 /** @param prefix `cluster.topicPrefix` */
@@ -33,6 +35,7 @@ export function topicsOf(prefix: string): TopicNames {
     commands: `${prefix}.commands`,
     incidents: `${prefix}.incidents`,
     nodes: `${prefix}.nodes`,
+    profiles: `${prefix}.profiles`,
   };
 }
 
@@ -81,5 +84,7 @@ export function wantedTopics(cluster: ClusterConfig): WantedTopic[] {
     make('commands', 1, compacted),
     make('incidents', 1, compacted),
     make('nodes', 1, { ...compacted, 'segment.ms': String(HOUR_MS), 'min.cleanable.dirty.ratio': '0.01' }),
+    // Whoever begins to lead reads all of it, and every contribution replaces a large one.
+    make('profiles', 1, { ...compacted, 'segment.ms': String(HOUR_MS), 'segment.bytes': String(128 * MIB) }),
   ];
 }

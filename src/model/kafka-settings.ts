@@ -72,6 +72,15 @@ export const clusterSchema = z.strictObject({
    * disk, and the traffic of the whole state topic, on each node that does.
    */
   standby: z.boolean().default(false),
+  /** How often a partition gives out what it has learned of a class of agents, and takes up what the others have. */
+  profiles: z
+    .strictObject({
+      /** After so many learned sessions of a class. */
+      sessions: z.number().int().min(1).max(1_000_000).default(100),
+      /** At most once in so long, ms. */
+      restMs: z.number().int().min(1_000).max(86_400_000).default(900_000),
+    })
+    .prefault({}),
   /** Silence after which a worker's partitions go to others, ms. The brokers limit it (6 s to 30 min by default). */
   sessionTimeoutMs: z.number().int().min(2_000).max(1_800_000).default(10_000),
 });

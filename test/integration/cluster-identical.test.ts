@@ -89,7 +89,7 @@ describe.skipIf(kafka.missing !== undefined)('a log scored over Kafka', () => {
     await make(topics.observations, partitions);
     await make(topics.state, partitions, { 'cleanup.policy': 'compact' });
     for (const topic of [topics.commandEvents]) await make(topic, 1);
-    for (const topic of [topics.commands, topics.incidents, topics.nodes]) {
+    for (const topic of [topics.commands, topics.incidents, topics.nodes, topics.profiles]) {
       await make(topic, 1, { 'cleanup.policy': 'compact' });
     }
     const value = Buffer.from(JSON.stringify({ seed: SEED, createdAt: 1 }));
@@ -122,6 +122,7 @@ describe.skipIf(kafka.missing !== undefined)('a log scored over Kafka', () => {
         roles: ['worker', 'api'],
         standby: false,
         node: { id: 'node-1', url: 'http://127.0.0.1:1' },
+        profiles: { sessions: 100, restMs: 900_000 },
         sessionTimeoutMs: 10_000,
       },
     };

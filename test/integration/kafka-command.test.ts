@@ -66,12 +66,12 @@ describe('parallax kafka', () => {
     it('makes what is missing, mends what is wrong, and leaves the rest', async () => {
       const before = await run('doctor');
       expect(before.code).toBe(1);
-      expect(before.text.match(/WRONG .* does not exist/g)).toHaveLength(6);
+      expect(before.text.match(/WRONG .* does not exist/g)).toHaveLength(7);
       expect(before.text).toContain('run "parallax kafka init"');
 
       const first = await run('init');
       expect(first).toMatchObject({ code: 0, text: expect.stringContaining('the topics are ready') });
-      expect(first.text.match(/^created /gm)).toHaveLength(6);
+      expect(first.text.match(/^created /gm)).toHaveLength(7);
       const names = topicsOf(prefix);
       const described = await kafka.admin.describe(Object.values(names));
       expect(
@@ -85,6 +85,7 @@ describe('parallax kafka', () => {
         commands: 1,
         incidents: 1,
         nodes: 1,
+        profiles: 1,
       });
       expect(await kafka.admin.topicConfig(names.state)).toMatchObject({
         'cleanup.policy': 'compact',
@@ -93,7 +94,7 @@ describe('parallax kafka', () => {
       });
 
       const again = await run('init');
-      expect(again.text.match(/^unchanged /gm)).toHaveLength(6);
+      expect(again.text.match(/^unchanged /gm)).toHaveLength(7);
       const well = await run('doctor');
       expect(well.text).not.toContain('WRONG');
       expect(well.code).toBe(0);

@@ -41,7 +41,7 @@ export async function contributionsOf(partitions: readonly ClassPartition[]): Pr
   const seal = await StateSeal.of(SEED);
   return partitions.flatMap(({ registry }, partition) =>
     [...registry.profiles.own()].map((own) =>
-      sealedContribution({ ...own, partition }, registry.profiles.limits, seal),
+      sealedContribution({ ...own, state: own.state(), partition }, registry.profiles.limits, seal),
     ),
   );
 }
