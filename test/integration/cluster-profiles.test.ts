@@ -48,7 +48,8 @@ const CLOCKS = agentsOf('clock', 1).flat();
 describe.skipIf(kafka.missing !== undefined)('class profiles in a cluster', () => {
   const prefix = uniqueName('profiles');
   const topics = topicsOf(prefix);
-  const directory = temporaryDirectory();
+  const directories: ReturnType<typeof temporaryDirectory>[] = [];
+  const groupId = uniqueName('workers');
   let client: KafkaConnection;
   /** One partition that sees all. */
   let whole: FedCore;
@@ -61,7 +62,7 @@ describe.skipIf(kafka.missing !== undefined)('class profiles in a cluster', () =
     client = connectTo(kafka.brokers);
     await prepare(records);
     following = follow(client, [topics.profiles], { compacted: [topics.profiles] });
-    node = await open();
+    node = await open('node-1');
     const shares = shareOut(records);
     await eventually(
       'all is scored',
@@ -78,7 +79,7 @@ describe.skipIf(kafka.missing !== undefined)('class profiles in a cluster', () =
     await client?.close();
     await whole?.close();
     whole?.remove();
-    directory.remove();
+    for (const directory of directories) directory.remove();
   });
 
   it('let a new agent of any partition be scored with what the class has in common', async () => {
@@ -160,6 +161,26 @@ describe.skipIf(kafka.missing !== undefined)('class profiles in a cluster', () =
     expect(profiles()['given']).toBeGreaterThanOrEqual(2 * PARTITIONS);
   }, 60_000);
 
+  it('go on at the node that leads next', async () => {
+    const first = node;
+    node = await open('node-2');
+    await first.close();
+    await eventually('all is scored by the next one', () => partitions().length === PARTITIONS, 60_000);
+    // What was adopted is part of what each partition knows.
+    const before = versions();
+    expect(before).not.toContain('');
+    for (const [i, { baselines }] of partitions().entries()) {
+      live(baselines, inTenant(ordinary(77 + i, KNOWN[i]?.[0])));
+    }
+    await eventually(
+      'the next version is everywhere',
+      () => made() > 0 && versions().size === 1 && [...versions()].every((version) => !before.has(version)),
+      60_000,
+    );
+    // It has read all that there is by itself, and again dropped what is none of this install's.
+    expect(dropped()).toBeGreaterThan(0);
+  }, 120_000);
+
   function partitions(): readonly HostedPartition[] {
     return node.hosted();
   }
@@ -178,6 +199,10 @@ describe.skipIf(kafka.missing !== undefined)('class profiles in a cluster', () =
 
   function dropped(): number {
     return (profiles()['dropped'] as { tampered: number }).tampered;
+  }
+
+  function made(): number {
+    return profiles()['versions'] as number;
   }
 
   /** The last contribution of a partition, as it is in the topic. */
@@ -210,7 +235,9 @@ describe.skipIf(kafka.missing !== undefined)('class profiles in a cluster', () =
     }
   }
 
-  function open(): Promise<ClusterObserver> {
+  function open(id: string): Promise<ClusterObserver> {
+    const directory = temporaryDirectory();
+    directories.push(directory);
     const config: Config = {
       ...loadConfig(undefined, {}),
       ...CONFIG,
@@ -223,10 +250,10 @@ describe.skipIf(kafka.missing !== undefined)('class profiles in a cluster', () =
         replicationFactor: 1,
         compression: 'none',
         retentionHours: 1,
-        groupId: uniqueName('workers'),
+        groupId,
         roles: ['worker', 'api'],
         standby: false,
-        node: { id: 'node-1', url: 'http://127.0.0.1:1' },
+        node: { id, url: 'http://127.0.0.1:1' },
         profiles: { sessions: 1, restMs: 1_000 },
         sessionTimeoutMs: 10_000,
       },
