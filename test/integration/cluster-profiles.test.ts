@@ -3,12 +3,13 @@ import type { BaselineRegistry } from '../../src/baseline/registry.js';
 import { openClusterObserver, type ClusterObserver } from '../../src/cluster/cluster-observer.js';
 import { loadConfig, type Config } from '../../src/config.js';
 import type { KafkaConnection } from '../../src/kafka/client.js';
-import { agentKey, partitionOf, partitionOfKey } from '../../src/kafka/partitioner.js';
+import { partitionOf, partitionOfKey } from '../../src/kafka/partitioner.js';
 import { toKafka } from '../../src/kafka/record-codec.js';
 import { topicsOf } from '../../src/kafka/topics.js';
 import { systemClock } from '../../src/lib/clock.js';
 import type { RawRecord } from '../../src/log/port.js';
 import { decodeRecord } from '../../src/log/record-codec.js';
+import { agentKey } from '../../src/model/record-key.js';
 import type { HostedPartition } from '../../src/observer.js';
 import { attempt, prompt, SEED } from '../support/behaviour.js';
 import { CONFIG } from '../support/busy-life.js';
@@ -308,7 +309,7 @@ function shareOut(records: readonly RawRecord[]): RawRecord[][] {
     const { value } = decodeRecord({ ...raw, position: 1 });
     const isAgents = 'agentId' in value && value.agentId !== undefined;
     const key = isAgents ? agentKey(value.tenant, value.agentId ?? '') : undefined;
-    const to = key === undefined ? shares : [shares[partitionOfKey(key, PARTITIONS)] ?? []];
+    const to = key === undefined ? shares : [shares[partitionOfKey(Buffer.from(key), PARTITIONS)] ?? []];
     for (const share of to) share.push(raw);
   }
   return shares;
