@@ -109,7 +109,7 @@ export class TestCluster {
   }
 
   /** Starts one more node, and waits until it listens. @param settings over those of all nodes */
-  async add(settings: Record<string, unknown> = {}): Promise<TestNode> {
+  async add(settings: Record<string, unknown> = {}, own: Partial<ClusterConfig> = {}): Promise<TestNode> {
     const id = `node-${this.#added++}`;
     const port = await freePort();
     const directory = join(this.#options.directory, id);
@@ -122,7 +122,7 @@ export class TestCluster {
         ...shared,
         ...settings,
         http,
-        cluster: this.config(id, `http://127.0.0.1:${port}`),
+        cluster: { ...this.config(id, `http://127.0.0.1:${port}`), ...own },
         ...(this.store === undefined
           ? {}
           : {
