@@ -61,6 +61,8 @@ const THREADS = [1, 2];
 const SHAPES = ['join', 'one'] as const;
 /** Observations a second while latencies are taken; and without any. */
 const PACES = [0, 500];
+/** Enough for the longest that latencies take on a machine that is busy. */
+const LOAD_EVENTS = 120 * Math.max(...PACES);
 const CHECKS = flags.quick ? 100 : 400;
 const DECISIVE = flags.quick ? 20 : 60;
 const HOPS = [1, 2, 3];
@@ -70,14 +72,14 @@ const RESTORE_SESSION_MS = 6_000;
 
 const wants = (what: string) => flags.only === '' || flags.only.split(',').includes(what);
 const spanMs = partSpanMs({ events: EVENTS, stepMs: STEP_MS });
-const PARTS = WARM_UP + 2;
-const startMs = Date.now() - PARTS * spanMs;
-const partOf = (part: number): Input =>
+/** Event time of part 0: the last part, which is the load, ends before now. */
+const startMs = Date.now() - (WARM_UP + 1) * spanMs - partSpanMs({ events: LOAD_EVENTS, stepMs: STEP_MS });
+const partOf = (part: number, events = EVENTS): Input =>
   inputOf(
     traffic({
       part,
       agents: AGENTS,
-      events: EVENTS,
+      events,
       groupEvents: 64,
       stepMs: STEP_MS,
       startMs: startMs + part * spanMs,
@@ -86,7 +88,8 @@ const partOf = (part: number): Input =>
   );
 const warm = Array.from({ length: WARM_UP }, (_, part) => partOf(part));
 const measured = partOf(WARM_UP);
-const loadPart = partOf(WARM_UP + 1);
+/** Lies beyond the others in event time and in sessions, however long it is. */
+const loadPart = partOf(WARM_UP + 1, LOAD_EVENTS);
 const expected = peerAnswer(
   [...warm, measured].flatMap(({ observations }) => observations),
   ({ tenant, agentId }) => partitionOf(tenant, agentId, PARTITIONS),

@@ -22,6 +22,8 @@ export interface BareTripsOptions {
 }
 
 const PROBE = 'probe';
+/** Probes that connect what has to be connected, and do not count. */
+const WARM_UP = 12;
 const LONGEST_MS = 10_000;
 
 /**
@@ -43,14 +45,15 @@ export async function bareTrips(options: BareTripsOptions): Promise<number[]> {
   const [first = ''] = topics;
   const load = startLoad(client, { topic: first, input: options.load, perSecond: options.perSecond });
   const trips: Promise<number>[] = [];
-  for (let n = 0; n < count; n++) {
+  for (let n = -WARM_UP; n < count; n++) {
     const id = `${n}`;
     const arrived = new Promise<number>((resolve) => arrivals.set(id, resolve));
     const sent = performance.now();
     await client.produce([
-      { topic: first, partition: n % partitions, key: Buffer.from(PROBE), value: Buffer.from(id) },
+      { topic: first, partition: (n + WARM_UP) % partitions, key: Buffer.from(PROBE), value: Buffer.from(id) },
     ]);
-    trips.push(Promise.race([arrived, sleep(LONGEST_MS, Infinity)]).then((at) => at - sent));
+    if (n < 0) await Promise.race([arrived, sleep(LONGEST_MS)]);
+    else trips.push(Promise.race([arrived, sleep(LONGEST_MS, Infinity)]).then((at) => at - sent));
     await sleep(everyMs);
   }
   const latencies = await Promise.all(trips);
