@@ -6,7 +6,7 @@
  *     npm run bench -- cluster                       all of it, a table; JSON in dist/bench-cluster.json
  *     npm run bench -- cluster --write               also writes its section of bench/RESULTS.md
  *     npm run bench -- cluster --only cost,peer      some of: cost, peer, latency, restore
- *     npm run bench -- cluster --workers 1,2         other numbers of workers
+ *     npm run bench -- cluster --workers 1,2 --runs 5    other numbers of workers, and of runs of each
  *     npm run bench -- cluster --quick               one run of each, and less traffic, to try something out
  *
  * The peer: bench/peers/kafka-streams; what it does less and more stands in AgentRates.java.
@@ -42,6 +42,7 @@ const { values: flags } = parseArgs({
     quick: { type: 'boolean', default: false },
     only: { type: 'string', default: '' },
     workers: { type: 'string', default: '1,2,4' },
+    runs: { type: 'string', default: '' },
   },
 });
 const missing = whyNoBroker() ?? whyNoPeer();
@@ -49,7 +50,7 @@ if (missing !== undefined) {
   console.error(`The cluster's benchmark is skipped: ${missing}`);
   process.exit(0);
 }
-const RUNS = flags.quick ? 1 : 3;
+const RUNS = flags.runs === '' ? (flags.quick ? 1 : 3) : Number(flags.runs);
 const EVENTS = flags.quick ? 15_000 : 40_000;
 const AGENTS = 333;
 const PARTITIONS = 12;
