@@ -66,8 +66,8 @@ export async function isSettled(
     for (const [partition, { log, scoring, storing }] of Object.entries(partitions)) {
       if (log.head < (missing.get(Number(partition)) ?? 0)) return false;
       missing.delete(Number(partition));
-      const left = [scoring.backlog, storing?.logBacklog, storing?.outboxBacklog];
-      left.push(cluster?.owned?.[partition]?.publishing?.backlog);
+      const unpublished = cluster?.owned?.[partition]?.publishing?.backlog;
+      const left = [scoring.backlog, storing?.logBacklog, storing?.outboxBacklog, unpublished];
       // What is not said yet, such as of a store that is still being opened, is not done.
       if (left.some((backlog) => backlog === undefined || backlog > 0)) return false;
     }
