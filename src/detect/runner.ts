@@ -82,9 +82,15 @@ export class IndexedDetectorRunner implements DetectorRunner {
     return this.#hash;
   }
 
-  /** Puts another set to work, from the next observation on. What has fired stays quiet; failures are forgiven. */
+  /**
+   * Puts another set to work, from the next observation on. What has fired stays quiet; failures are forgiven. The set
+   * that is active already goes on as if nothing had been said: who starts again before the first checkpoint asks for it
+   * once more, and what sequences have begun must not end by that.
+   */
   adopt(set: DetectorSet): void {
-    this.#memory.activate(set.hash);
+    const isActive = set.hash === this.#memory.activeHash;
+    if (isActive && set.hash === this.#hash) return;
+    if (!isActive) this.#memory.activate(set.hash);
     this.#run(set);
   }
 

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest';
+import { decodeRecord } from '../../src/log/record-codec.js';
 import type { EffectType } from '../../src/model/effect.js';
 import { CONFIG, liveBusily, SEED, type Life } from '../support/busy-life.js';
 import { recordedData, recordedDataMissing } from '../support/recorded.js';
@@ -98,6 +99,16 @@ describe.each(SOURCES)('the same log scored again: $name', ({ name, sessions }) 
     expect(difference).toBeUndefined();
   });
 
+  it('with an end before the first checkpoint, while a sequence is under way', async (context) => {
+    const { records, outbox } = present(context);
+    // It starts with nothing but the log then, and asks for its detectors once more, just before the last step.
+    const restartsAt = [positionOfLastStep(records, outbox) - 1];
+    const { difference, lost, restarts } = await again(context, { restartsAt, lostCheckpoints: [1] });
+    expect(lost).toBe(1);
+    expect(restarts).toBeGreaterThan(0);
+    expect(difference).toBeUndefined();
+  });
+
   it('with ends between effects and checkpoint, and before either', async (context) => {
     const options = { lostCheckpoints: [1, 2, 3, 6], lostEffects: [2, 3, 8], sliceRecords: 9, checkpointRecords: 150 };
     const { difference, lost, restarts } = await again(context, options);
@@ -125,6 +136,19 @@ describe.each(SOURCES)('the same log scored again: $name', ({ name, sessions }) 
     );
   }, 120_000);
 });
+
+/** Where the call lies that completed a sequence; where none was completed, the call of the first signal. */
+function positionOfLastStep(records: Life['records'], outbox: Life['outbox']): number {
+  const signals = outbox.flatMap(({ effect }) => (effect.type === 'signal' ? [effect.value] : []));
+  const signal = signals.find(({ detectorId }) => detectorId === 'exfiltration-sequence') ?? signals[0];
+  const at = records.findIndex(({ type, data }, i) => {
+    if (type !== 'observation') return false;
+    const record = decodeRecord({ position: i + 1, type, data });
+    return record.type === 'observation' && record.value.id === signal?.causeId;
+  });
+  if (at < 1) throw new Error('no observation of the log caused a signal');
+  return at + 1;
+}
 
 function range(count: number): number[] {
   return Array.from({ length: count }, (_, i) => i);

@@ -265,6 +265,15 @@ describe('a detector that throws', () => {
     expect([...kept.entries('detector-failure/')]).toEqual([]);
   });
 
+  it('stays disabled when the set that is active is activated once more', () => {
+    const set = broken(setOf({ id: 'bad' }), 'bad', new Error('boom'));
+    const runner = new IndexedDetectorRunner({ set, maxFailures: 2 });
+    runner.adopt(set);
+    for (const id of ['o1', 'o2']) runner.event(assessCall({ id }));
+    runner.adopt(set);
+    expect(runner.status()[0]).toMatchObject({ state: 'disabled', failures: 2 });
+  });
+
   it('is isolated, counted, and disabled after repeated failures, visibly', () => {
     const set = broken(setOf({ id: 'bad' }, { id: 'good' }), 'bad', new Error('boom\u202e\nline'));
     const failures: [string, boolean][] = [];

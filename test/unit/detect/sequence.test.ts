@@ -95,6 +95,22 @@ describe('a sequence', () => {
     expect(kept.entries('sequence/')).toEqual([]);
   });
 
+  it('goes on when the set at work is activated once more, as a start before the first checkpoint does', () => {
+    const kept = new StoredState();
+    const w = world();
+    w.runner.adopt(set);
+    call(w, 'read', 0);
+    w.runner.adopt(set);
+    call(w, 'login', 1);
+    kept.take(w.memory);
+    const after = world(kept);
+    after.runner.adopt(set);
+    expect(call(after, 'send', 2)).toBe(true);
+    after.runner.adopt(setOf({ id: 'another' }));
+    kept.take(after.memory);
+    expect(kept.entries('sequence/')).toEqual([]);
+  });
+
   it('keeps no more than so many sessions, and says what it forgot', () => {
     const memory = new SequenceMemory(2);
     for (const key of ['a', 'b', 'c']) memory.set(key, [1]);
