@@ -83,6 +83,8 @@ export class PartitionLife {
   #running: Running | undefined;
   #taking: Promise<void> | undefined;
   #isOver = false;
+  /** Offset behind the gap that was told last. */
+  #gapEnd = -1;
 
   /** @param generation of the group when the partition was assigned */
   constructor(parts: LifeParts, generation: number) {
@@ -138,6 +140,9 @@ export class PartitionLife {
   /** Records of the log are gone before they were read: people must know what was not watched. */
   takeGap(gap: OffsetGap): void {
     const { notice, log, clock } = this.#parts;
+    // The consumer finds it, and so does the mirror.
+    if (gap.found === this.#gapEnd) return;
+    this.#gapEnd = gap.found;
     notice('records of the log were lost before they were scored', { ...gap });
     log
       .appendTo([this.partition], lostRecords(gap, clock))
@@ -150,7 +155,11 @@ export class PartitionLife {
    * @param isHandedOver another worker owns it already: nothing may be written any more
    */
   async end(isHandedOver: boolean): Promise<void> {
-    if (isHandedOver) this.giveUp();
+    if (isHandedOver || this.#running === undefined) {
+      this.giveUp();
+      // Ends what is being taken over, too: its marker may never come back, and the store of one that is over is fenced.
+      await this.#state.replica.release();
+    }
     await this.#taking;
     const running = this.#running;
     if (running !== undefined) {
