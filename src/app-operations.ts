@@ -54,7 +54,12 @@ export function startOperations(operated: OperationsParts): Operations {
   const { observer, config } = parts;
   const elapsedMs = () => performance.now();
   const progress = new ScoringProgress({ partitions: observer.hosted, clock, elapsedMs });
-  const health = new ServiceHealth({ progress, store: () => storeState(parts), stallMs: STALL_MS });
+  const health = new ServiceHealth({
+    progress,
+    logUnansweredMs: () => observer.logUnansweredMs?.() ?? 0,
+    store: () => storeState(parts),
+    stallMs: STALL_MS,
+  });
   const post = heartbeatPost(config);
   const heartbeat = new HeartbeatSource({
     progress,

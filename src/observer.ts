@@ -58,6 +58,8 @@ export interface Observer extends Doors, Omit<Views, 'apply'> {
   record: (...records: LogRecord[]) => Promise<void>;
   /** Writes the time into the log of every hosted partition. */
   tick: () => Promise<void>;
+  /** How long the log has not answered, ms; absent where it lies in this process. */
+  logUnansweredMs?: () => number;
   /** How the cluster stands, as seen from here; absent where this process is alone. */
   cluster?: () => Record<string, unknown>;
   /** Place in the outbox of commands at which this process began. */

@@ -140,6 +140,12 @@ export async function openClusterObserver(options: ClusterOptions): Promise<Clus
       failed,
     });
     const desk = leases;
+    let probing: Promise<unknown> | undefined;
+    /** Where no time is written anywhere, Kafka is asked for something else: whoever waits for it must hear that it is back. */
+    const probe = async (): Promise<void> => {
+      probing ??= client.admin.brokers().finally(() => (probing = undefined));
+      await probing;
+    };
     workers.onLeading(() => {
       desk.lead();
       return async () => desk.stop();
@@ -211,7 +217,7 @@ export async function openClusterObserver(options: ClusterOptions): Promise<Clus
       },
       tick: async () => {
         const own = workers.hosted().map(({ partition }) => partition);
-        if (own.length === 0) return;
+        if (own.length === 0) return probe();
         await log.appendTo(own, encodeRecord({ type: 'tick', value: { now: clock.now() } }));
       },
       startedAt: atStart.position,
@@ -223,6 +229,7 @@ export async function openClusterObserver(options: ClusterOptions): Promise<Clus
         leases: desk.standing(),
         profiles: profiles.status(),
       }),
+      logUnansweredMs: () => client.health.unansweredMs,
       owners: {
         urlOf: (tenant, agentId) => workers.urlOf(partitionOf(tenant, agentId, cluster.partitions)),
       },

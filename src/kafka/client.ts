@@ -30,6 +30,8 @@ export class KafkaConnection implements KafkaClient {
   readonly #groups = new Set<KafkaGroupMember>();
   #state: KafkaHealth['state'] = 'unknown';
   #reason: string | undefined;
+  /** When Kafka last answered, or was last asked with nothing else waiting; monotonic. */
+  #answeredAt = performance.now();
 
   /** @throws KafkaError when a password's variable or a certificate's file is missing */
   constructor(config: KafkaConfig, { env, log = () => {}, ...options }: KafkaClientOptions) {
@@ -37,6 +39,7 @@ export class KafkaConnection implements KafkaClient {
     this.#kafka = connectKafka(config, env, log);
     const onOutcome = (error: unknown): void => {
       this.#state = error === undefined ? 'up' : 'down';
+      if (error === undefined) this.#answeredAt = performance.now();
       this.#reason = error === undefined ? undefined : explain(error);
     };
     this.#admin = new Administration(this.#kafka, onOutcome);
@@ -51,11 +54,15 @@ export class KafkaConnection implements KafkaClient {
   }
 
   get health(): KafkaHealth {
-    const health = { state: this.#state, pendingBytes: this.#producer.pendingBytes };
+    const { pendingBytes } = this.#producer;
+    const isWaiting = this.#state === 'down' || pendingBytes > 0;
+    const unansweredMs = isWaiting ? Math.round(performance.now() - this.#answeredAt) : 0;
+    const health = { state: this.#state, pendingBytes, unansweredMs };
     return this.#reason === undefined ? health : { ...health, reason: this.#reason };
   }
 
   produce(records: readonly KafkaRecord[]): Promise<number> {
+    if (this.#state !== 'down' && this.#producer.pendingBytes === 0) this.#answeredAt = performance.now();
     return this.#producer.produce(records);
   }
 

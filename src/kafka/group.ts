@@ -27,6 +27,8 @@ export class KafkaGroupMember implements KafkaGroup {
   readonly #log: KafkaLog;
   readonly #sessionMs: number;
   readonly #flows = new Map<string, PartitionFlow>();
+  /** Those nobody was told of yet: the next generation may come before this one is confirmed. */
+  readonly #untold = new Set<PartitionFlow>();
   readonly #stopping = new AbortController();
   readonly #heart: NodeJS.Timeout;
   readonly #life: Promise<void>;
@@ -221,25 +223,24 @@ export class KafkaGroupMember implements KafkaGroup {
     if (!isUnbroken) this.#lastBeatAt = -Infinity;
     membership.onOutOfRange = (topic, partition, asked, logStart) =>
       this.#onOutOfRange(topic, partition, asked, logStart);
-    const added: PartitionFlow[] = [];
     for (const { topic, partition } of wanted) {
       const key = keyOf(topic, partition);
       let flow = this.#flows.get(key);
       if (flow === undefined) {
         flow = this.#newFlow(topic, partition);
         this.#flows.set(key, flow);
-        added.push(flow);
+        this.#untold.add(flow);
       } else if (flow.next !== undefined) {
         // The library begins every generation at the committed offsets.
         consumer.seek({ topic, partition, offset: String(flow.next) });
       }
       this.#tellLibrary(flow);
     }
-    void this.#settle(membership, added);
+    void this.#settle(membership);
   }
 
   /** Restores what is new, then lets everything go on. */
-  async #settle(membership: Membership, added: readonly PartitionFlow[]): Promise<void> {
+  async #settle(membership: Membership): Promise<void> {
     const isCurrent = (): boolean => this.#membership === membership && !this.#stopping.signal.aborted;
     try {
       // Until the coordinator has confirmed it once in this generation, it may be from before a pause of the process.
@@ -248,6 +249,8 @@ export class KafkaGroupMember implements KafkaGroup {
       }
       if (!isCurrent()) return;
       this.#isRebalancing = false;
+      const added = [...this.#untold];
+      this.#untold.clear();
       await this.#options.handlers.assigned(
         membership.generation,
         added.map(({ topic, partition }) => ({ topic, partition })),
@@ -358,6 +361,7 @@ export class KafkaGroupMember implements KafkaGroup {
     const gone = [...this.#flows.values()].filter(isRevoked);
     for (const flow of gone) {
       void flow.stop();
+      this.#untold.delete(flow);
       this.#flows.delete(keyOf(flow.topic, flow.partition));
     }
     if (gone.length > 0) this.#options.handlers.revoked(gone.map(({ topic, partition }) => ({ topic, partition })));

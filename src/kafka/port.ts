@@ -74,6 +74,8 @@ export interface KafkaHealth {
   reason?: string;
   /** Bytes handed to `produce` and not confirmed yet. */
   pendingBytes: number;
+  /** How long nothing that was asked was answered, ms; 0 while Kafka answers, or nothing is asked of it. */
+  unansweredMs: number;
 }
 
 export interface KafkaGroupOptions {

@@ -116,7 +116,9 @@ export class Follower {
   async #step(): Promise<void> {
     const { feed, cursors } = this.#options;
     const isPlanned = this.#planned > this.#place;
-    if (!isPlanned) await this.#waitForBatch();
+    // A log that is new on this machine is still being filled: what was planned elsewhere is on its way.
+    if (isPlanned) await feed.waitBeyond(this.#planned - 1, this.#stop.signal);
+    else await this.#waitForBatch();
     if (this.#stop.signal.aborted) return;
     const items = this.#collect(isPlanned ? this.#planned : undefined);
     const last = items.at(-1);

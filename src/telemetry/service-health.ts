@@ -3,6 +3,8 @@ import type { ScoringProgress } from './scoring-progress.js';
 
 export interface ReadinessParts {
   progress: Pick<ScoringProgress, 'lagMs' | 'standsStillMs' | 'refusedMs'>;
+  /** How long a log outside of this process has not answered, ms. */
+  logUnansweredMs?: () => number;
   store: () => 'ok' | 'away';
   /** Scoring that has not moved for so long, with work before it, hangs; ms. */
   stallMs: number;
@@ -46,7 +48,8 @@ export class ServiceHealth {
   }
 
   get #log(): PartState {
-    return this.#parts.progress.refusedMs > LOG_REFUSES_MS ? 'failing' : 'ok';
+    const { progress, logUnansweredMs = () => 0 } = this.#parts;
+    return Math.max(progress.refusedMs, logUnansweredMs()) > LOG_REFUSES_MS ? 'failing' : 'ok';
   }
 
   get #scoring(): PartState {

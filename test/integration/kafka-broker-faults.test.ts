@@ -118,12 +118,14 @@ describe.skipIf(whyNoBroker() !== undefined)('a broker of one’s own', () => {
     const produce = (value: string): Promise<number> => own.produce([{ topic, partition: 0, value: text(value) }]);
     await produce('before');
     await eventually('it is read', () => told.records.length === 1);
-    expect(own.health).toEqual({ state: 'up', pendingBytes: 0 });
+    expect(own.health).toEqual({ state: 'up', pendingBytes: 0, unansweredMs: 0 });
     await cluster.brokers[0]?.stop();
     const first = produce('x'.repeat(40_000));
     await expect(produce('y'.repeat(40_000))).rejects.toMatchObject({ code: 'KAFKA_BUSY' });
     await expect(first).rejects.toMatchObject({ code: 'KAFKA_UNAVAILABLE' });
     expect(own.health).toMatchObject({ state: 'down', pendingBytes: 0, reason: expect.any(String) });
+    // As long as the two calls waited, and it goes on.
+    expect(own.health.unansweredMs).toBeGreaterThan(1_400);
     await cluster.brokers[0]?.start();
     await cluster.brokers[0]?.waitUntilUp();
     await eventually('it writes again', () =>

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Broker } from './kafka/broker.js';
 import type { TestCluster, TestNode } from './cluster.js';
-import { Sender, type Traffic } from './cluster-traffic.js';
+import { Sender, type Lanes } from './cluster-traffic.js';
 
 export interface FaultWorld {
   cluster: TestCluster;
@@ -95,10 +95,10 @@ export const brokerRestarted = (index: number): Fault => ({
 });
 
 /** Teaches the cluster what is normal, and calibrates it. */
-export async function train(cluster: TestCluster, traffic: Traffic): Promise<void> {
+export async function train(cluster: TestCluster, lanes: Lanes): Promise<void> {
   const { service } = nodeAt(cluster, 0);
   await service.post('/v1/learning', { mode: 'vouched' });
-  await new Sender(cluster, traffic.train).run();
+  await new Sender(cluster, lanes).run();
   await cluster.settled();
   await service.post('/v1/calibrate', {});
   await service.post('/v1/learning', { mode: 'frozen' });
@@ -111,12 +111,12 @@ export async function train(cluster: TestCluster, traffic: Traffic): Promise<voi
  */
 export async function sendThrough(
   world: FaultWorld,
-  traffic: Traffic,
+  lanes: Lanes,
   faults: readonly Fault[],
 ): Promise<{ faults: FaultRecord[]; failures: Record<string, number>; tookMs: number }> {
   const { cluster } = world;
   const startedAt = performance.now();
-  const sender = new Sender(cluster, traffic.events);
+  const sender = new Sender(cluster, lanes);
   const records: FaultRecord[] = [];
   const over = new AbortController();
   sender.allow(0);

@@ -45,42 +45,31 @@ export async function readTopic(kafka: KafkaConnection, topic: string): Promise<
   return found;
 }
 
-/** What a run left behind, everything by id. */
-export interface Ledger {
-  /** Through the views that people and Grafana look at; sorted. */
-  stored: { observations: string[]; incidents: string[]; commands: string[] };
-  /** What the journal says for the first time, partition by partition, in the order of the partition's outbox. */
+/** What the journal says for the first time. */
+export interface JournalContent {
+  /** Partition by partition, in the order of the partition's outbox. */
   told: OutboxEntry[][];
-  /** Entries of the journal that say again what was said. */
+  /** Entries that say again what was said. */
   repeated: number;
-  /** Outboxes that a partition has had; more than one where its state was lost. */
+  /** Outboxes that there were; more than partitions where a state was lost. */
   outboxes: number;
+  /** Ids, sorted. */
   incidents: string[];
   commands: string[];
+}
+
+/** What a run left behind, everything by id. */
+export interface Ledger extends JournalContent {
+  /** Through the views that people and Grafana look at; sorted. */
+  stored: { observations: string[]; incidents: string[]; commands: string[] };
   records: RawRecord[][];
+  /** Ids of the observations in the log, each once; sorted. */
+  logged: string[];
   /** Records of the log that say what was said before. */
   repeatedRecords: number;
 }
 
-/** Reads Kafka and ClickHouse, beside all that is in the nodes' memory. */
-export async function readLedger(cluster: TestCluster): Promise<Ledger> {
-  const { kafka, prefix, partitions, store } = cluster;
-  if (store === undefined) throw new Error('the cluster has no store');
-  const client = new StoreClient({ url: store.url, database: store.database, ...store.writer });
-  const idsIn = async (view: string): Promise<string[]> =>
-    (await client.select<{ id: string }>(`SELECT id FROM ${view}`)).map(({ id }) => id).sort();
-  const stored = {
-    observations: await idsIn('observations_v'),
-    incidents: await idsIn('incidents_v'),
-    commands: await idsIn('commands_v'),
-  };
-  await client.close();
-  const log = await readTopic(kafka, `${prefix}.observations`);
-  const records = await Promise.all(
-    log.map(async (one) =>
-      (await logEntries(one, { await: async () => {} }, systemClock)).map(({ type, data }) => ({ type, data })),
-    ),
-  );
+export async function readJournal({ kafka, prefix, partitions }: TestCluster): Promise<JournalContent> {
   const seen = new Map<string, number>();
   const told: OutboxEntry[][] = Array.from({ length: partitions }, () => []);
   let repeated = 0;
@@ -94,20 +83,37 @@ export async function readLedger(cluster: TestCluster): Promise<Ledger> {
       told[line.partition]?.push({ sequence: line.sequence, effect: line.effect });
     }
   }
+  const [incidents, commands] = [idsOf(told, 'incident'), idsOf(told, 'command')];
+  return { told, repeated, outboxes: seen.size, incidents, commands };
+}
+
+/** Reads Kafka and ClickHouse, beside all that is in the nodes' memory. */
+export async function readLedger(cluster: TestCluster): Promise<Ledger> {
+  const { kafka, prefix, store } = cluster;
+  if (store === undefined) throw new Error('the cluster has no store');
+  const client = new StoreClient({ url: store.url, database: store.database, ...store.writer });
+  const idsIn = async (view: string): Promise<string[]> =>
+    (await client.select<{ id: string }>(`SELECT id FROM ${view}`)).map(({ id }) => id).sort();
+  const [observations, incidents, commands] = [
+    await idsIn('observations_v'),
+    await idsIn('incidents_v'),
+    await idsIn('commands_v'),
+  ];
+  await client.close();
+  const log = await readTopic(kafka, `${prefix}.observations`);
+  const records = await Promise.all(
+    log.map(async (one) =>
+      (await logEntries(one, { await: async () => {} }, systemClock)).map(({ type, data }) => ({ type, data })),
+    ),
+  );
   const observationIds = records.flat().flatMap(({ type, data }) => {
     if (type !== 'observation') return [];
     return [(JSON.parse(Buffer.from(data).toString()) as { id: string }).id];
   });
-  return {
-    stored,
-    told,
-    repeated,
-    outboxes: seen.size,
-    incidents: idsOf(told, 'incident'),
-    commands: idsOf(told, 'command'),
-    records,
-    repeatedRecords: observationIds.length - new Set(observationIds).size,
-  };
+  const logged = [...new Set(observationIds)].sort();
+  const repeatedRecords = observationIds.length - logged.length;
+  const stored = { observations, incidents, commands };
+  return { ...(await readJournal(cluster)), stored, records, logged, repeatedRecords };
 }
 
 /**

@@ -6,8 +6,9 @@ import type { TestCluster } from './cluster.js';
 import { spread, storedId, timeMoves, type Said } from './session-traffic.js';
 import { syntheticSession } from './synthetic-sessions.js';
 
-const MINUTE_MS = 60_000;
-const DAY_MS = 24 * 60 * MINUTE_MS;
+const DAY_MS = 86_400_000;
+/** Event time between the beginnings of two sessions of a partition, ms. */
+const STEP_MS = 300_000;
 /** Sessions of a partition that are told of together. */
 const GROUP = 8;
 /** A node that answers nothing for so long is given up, and another one asked, ms. */
@@ -35,11 +36,9 @@ export const SETTINGS_OF_FAULT_RUNS = {
 export interface TrafficOptions {
   partitions: number;
   agentsPerPartition: number;
-  /** Sessions of each partition before calibration; each has about 7 observations. */
-  trainSessions: number;
-  /** Sessions of each partition while faults happen. */
-  sessions: number;
-  /** Every so manieth of those is hijacked. */
+  /** Sessions of each partition in each phase; each has about 8 observations. The first is for learning. */
+  sessions: readonly number[];
+  /** Every so manieth of those after the first phase is hijacked. */
   hijackedEvery?: number;
 }
 
@@ -49,58 +48,41 @@ interface Batch {
   observations: WireObservation[];
 }
 
-/** What is sent, in the order that each partition gets it. */
-export interface Traffic {
-  train: Batch[][];
-  events: Batch[][];
-  /** Ids of all of it as they are stored, sorted. */
-  ids: string[];
-  observations: number;
-}
+/** What is sent in one phase: by partition, in the order in which each gets it. */
+export type Lanes = readonly (readonly Batch[])[];
 
-/** The same options always give the same traffic. */
-export function makeTraffic(options: TrafficOptions): Traffic {
-  const { partitions, agentsPerPartition, trainSessions, sessions, hijackedEvery = 9 } = options;
-  const start = Date.parse('2026-01-05T00:00:00Z');
-  const said: Said[] = [];
-  const train: Batch[][] = [];
-  const events: Batch[][] = [];
-  for (const [partition, agents] of agentsByPartition(partitions, agentsPerPartition).entries()) {
-    const make = (from: number, count: number, isHijacked: (n: number) => boolean) =>
-      Array.from({ length: count }, (_, n) =>
-        syntheticSession(from + n, {
-          agentId: agents[n % agents.length] ?? '',
+/** The same options always give the same traffic. @returns one after the other, in event time too */
+export function makeTraffic(options: TrafficOptions): Lanes[] {
+  const { partitions, agentsPerPartition, sessions, hijackedEvery = 9 } = options;
+  const agents = agentsByPartition(partitions, agentsPerPartition);
+  let startMs = Date.parse('2026-01-05T00:00:00Z');
+  return sessions.map((count, phase) => {
+    const endMs = startMs + count * STEP_MS + DAY_MS;
+    const lanes = agents.map((own, partition) => {
+      const made = Array.from({ length: count }, (_, n) =>
+        syntheticSession(phase * 100_000 + n, {
+          agentId: own[n % own.length] ?? '',
           startMs: 0,
-          hijacked: isHijacked(n),
+          hijacked: phase > 0 && n % hijackedEvery === hijackedEvery - 1,
         }),
       );
-    const learned = spread(
-      make(0, trainSessions, () => false),
-      start,
-      5 * MINUTE_MS,
-    );
-    const learnedUntil = start + trainSessions * 5 * MINUTE_MS + DAY_MS;
-    const watched = spread(
-      make(100_000, sessions, (n) => n % hijackedEvery === hijackedEvery - 1),
-      learnedUntil + DAY_MS,
-      5 * MINUTE_MS,
-    );
-    const end = learnedUntil + 2 * DAY_MS + sessions * 5 * MINUTE_MS;
-    const lane = (all: typeof learned, until: number): Batch[] => {
-      const batches: Batch[] = [];
-      for (let at = 0; at < all.length; at += GROUP) {
-        batches.push(...interleaved(all.slice(at, at + GROUP).map((session) => session.said)));
-      }
-      return [...batches, ...interleaved([movesOf(until, partition, agents[0] ?? '')])];
-    };
-    train.push(lane(learned, learnedUntil));
-    events.push(lane(watched, end));
-    for (const { speaker, observations } of [...(train.at(-1) ?? []), ...(events.at(-1) ?? [])]) {
-      for (const observation of observations) said.push({ speaker, observation });
-    }
-  }
-  const ids = said.map(storedId).sort();
-  return { train, events, ids, observations: ids.length };
+      const placed = spread(made, startMs, STEP_MS).map(({ said }) => said);
+      const groups = Array.from({ length: Math.ceil(count / GROUP) }, (_, i) =>
+        placed.slice(i * GROUP, (i + 1) * GROUP),
+      );
+      return [...groups, [movesOf(endMs, partition, own[0] ?? '')]].flatMap(interleaved);
+    });
+    startMs = endMs + DAY_MS;
+    return lanes;
+  });
+}
+
+/** Ids of everything in these phases as they are stored, sorted. */
+export function idsOfTraffic(phases: readonly Lanes[]): string[] {
+  return phases
+    .flat(2)
+    .flatMap(({ speaker, observations }) => observations.map((observation) => storedId({ speaker, observation })))
+    .sort();
 }
 
 /** Event time is each partition's own: what moves it on is told of an agent there. */
@@ -151,7 +133,7 @@ function interleaved(sessions: readonly (readonly Said[])[]): Batch[] {
  */
 export class Sender {
   readonly #cluster: TestCluster;
-  readonly #lanes: readonly (readonly Batch[])[];
+  readonly #lanes: Lanes;
   /** How far the lanes may go, of 1. */
   #limit = 1;
   #opened: (() => void)[] = [];
@@ -160,7 +142,7 @@ export class Sender {
   /** Tries that were not acknowledged, by reason. */
   readonly failures: Record<string, number> = {};
 
-  constructor(cluster: TestCluster, lanes: readonly (readonly Batch[])[]) {
+  constructor(cluster: TestCluster, lanes: Lanes) {
     this.#cluster = cluster;
     this.#lanes = lanes;
   }

@@ -47,6 +47,8 @@ interface StoringStatus {
   logPosition?: number;
   outboxSequence?: number;
   outboxBacklog?: number;
+  refusedRows?: number;
+  lostRecords?: number;
   lastError?: string;
 }
 
@@ -163,34 +165,38 @@ export class TestCluster {
         return new Set(owned.flat()).size === this.partitions && owned.flat().length === this.partitions;
       },
       START_MS,
+    ).catch(async (error: unknown) => {
+      throw new Error(`${String(error)}\n${await factsOf(nodes)}`);
+    });
+  }
+
+  /** Waits until everything that is in the log now is scored, and its effects are out. */
+  async scored(nodes: readonly TestNode[] = this.nodes, limitMs = START_MS): Promise<void> {
+    const wanted = await this.kafka.topicOffsets(`${this.prefix}.observations`);
+    await eventually(
+      'all is scored',
+      async () => {
+        const found = await partitionsOf(nodes);
+        return wanted.every(({ partition, high }) => (found[partition]?.scoring['effects'] ?? -1) >= high);
+      },
+      limitMs,
     );
   }
 
   /** Waits until everything that is in the log now is scored and its effects are out, and with a store stored too. */
   async settled(nodes: readonly TestNode[] = this.nodes, limitMs = START_MS): Promise<void> {
     const wanted = await this.kafka.topicOffsets(`${this.prefix}.observations`);
-    const look = async (): Promise<NodeStatus['partitions']> => {
-      const states = await Promise.all(nodes.map(({ service }) => statusOf(service)));
-      return Object.fromEntries(states.flatMap(({ partitions }) => Object.entries(partitions)));
-    };
-    await eventually(
-      'all is scored',
-      async () => {
-        const found = await look();
-        return wanted.every(({ partition, high }) => (found[partition]?.scoring['effects'] ?? -1) >= high);
-      },
-      limitMs,
-    );
+    await this.scored(nodes, limitMs);
     if (this.store === undefined) return;
     // Ticks never end: what counts is what was there.
-    const effects = Object.entries(await look()).map(([partition, { storing = {} }]) => ({
+    const effects = Object.entries(await partitionsOf(nodes)).map(([partition, { storing = {} }]) => ({
       partition,
       sequence: (storing.outboxSequence ?? 0) + (storing.outboxBacklog ?? 0),
     }));
     await eventually(
       'all is stored',
       async () => {
-        const found = await look();
+        const found = await partitionsOf(nodes);
         return (
           wanted.every(({ partition, high }) => (found[partition]?.storing?.logPosition ?? -1) >= high) &&
           effects.every(({ partition, sequence }) => (found[partition]?.storing?.outboxSequence ?? -1) >= sequence)
@@ -221,6 +227,23 @@ export class TestCluster {
   #start(setup: ServiceSetup): Promise<ServiceProcess> {
     return ServiceProcess.start(setup, { [CLICKHOUSE_PASSWORD]: this.store?.writer.password ?? '' });
   }
+}
+
+async function partitionsOf(nodes: readonly TestNode[]): Promise<NodeStatus['partitions']> {
+  const states = await Promise.all(nodes.map(({ service }) => statusOf(service)));
+  return Object.fromEntries(states.flatMap(({ partitions }) => Object.entries(partitions)));
+}
+
+/** What nodes say of themselves, for whoever looks for a mistake. */
+async function factsOf(nodes: readonly TestNode[]): Promise<string> {
+  const facts = nodes.map(async ({ id, service }) => {
+    const { cluster, partitions } = await statusOf(service).catch((error: unknown) => ({
+      cluster: String(error),
+      partitions: {},
+    }));
+    return `${id} scores ${Object.keys(partitions).join(', ')}; ${JSON.stringify(cluster)}\n${service.log.slice(-6_000)}`;
+  });
+  return (await Promise.all(facts)).join('\n');
 }
 
 export async function statusOf(service: ServiceProcess): Promise<NodeStatus> {

@@ -71,6 +71,21 @@ describe('StoringReader', () => {
     expect(byBytes.inserter.blocks.map((block) => block.lines.length)).toEqual([2, 2, 1]);
   });
 
+  it('waits for a planned batch that is not here yet, as where another machine planned it', async () => {
+    const { log, store, inserter, reader, drained } = setUp();
+    store.cursors.set('store-log-planned', 5);
+    const one = reader();
+    one.start();
+    await new Promise((resolve) => setImmediate(resolve));
+    log.add(...numbers(3).map(observation));
+    await new Promise((resolve) => setImmediate(resolve));
+    log.add(...numbers(5).map(observation));
+    expect(await drained(one)).toBe(true);
+    await one.stop();
+    expect(inserter.blocks.map(({ lines }) => lines.length)).toEqual([5, 3]);
+    expect(one.status().lostRecords).toBe(0);
+  });
+
   it('sends a planned batch again exactly as it was, although more has come since', async () => {
     const { log, store, inserter, reader, drained } = setUp({ maxRows: 100 });
     log.add(...numbers(7).map(observation));
