@@ -15,6 +15,7 @@ import { encodeRecord } from '../log/record-codec.js';
 import type { OutboxEntry } from '../model/effect.js';
 import type { Observer } from '../observer.js';
 import type { Epochs, SigningKeys } from '../signing/port.js';
+import { awaitTopics } from './await-topics.js';
 import { AudienceEpochs } from './audience-epochs.js';
 import { destinationOf } from './destination.js';
 import { joinInstall } from './install.js';
@@ -74,6 +75,12 @@ export async function openClusterObserver(options: ClusterOptions): Promise<Clus
       if (level === 'warn' || level === 'error') notice(message, { ...facts });
     },
   });
+  try {
+    await awaitTopics(client, Object.values(topics), notice);
+  } catch (error) {
+    await client.close();
+    throw error;
+  }
   let detectors: SharedDetectors | undefined;
   const registry = new Registry({ client, topic: topics.nodes, changed: (key) => detectors?.changed(key) });
   const effects = new JournalOutbox(registry);

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openClusterObserver, type ClusterObserver } from '../../src/cluster/cluster-observer.js';
 import { loadConfig, type Config } from '../../src/config.js';
 import type { KafkaConnection } from '../../src/kafka/client.js';
+import { initTopics } from '../../src/kafka/init-topics.js';
 import { partitionOfKey } from '../../src/kafka/partitioner.js';
 import { toKafka } from '../../src/kafka/record-codec.js';
 import { topicsOf } from '../../src/kafka/topics.js';
@@ -9,6 +10,7 @@ import { ManualClock, systemClock } from '../../src/lib/clock.js';
 import type { RawRecord } from '../../src/log/port.js';
 import { decodeRecord } from '../../src/log/record-codec.js';
 import { agentKey } from '../../src/model/record-key.js';
+import type { ClusterConfig } from '../../src/model/kafka-settings.js';
 import type { LogRecord } from '../../src/model/log-record.js';
 import { CONFIG, liveBusily, SEED, type Life } from '../support/busy-life.js';
 import { eventually } from '../support/eventually.js';
@@ -82,16 +84,13 @@ describe.skipIf(kafka.missing !== undefined)('a log scored over Kafka', () => {
     120_000,
   );
 
+  it('says what to do where the topics are missing', async () => {
+    await expect(open(uniqueName('missing'), 1)).rejects.toThrow(/observations, .* are not there.*parallax kafka init/);
+  });
+
   async function prepare(prefix: string, partitions: number, shares: readonly RawRecord[][]): Promise<void> {
     const topics = topicsOf(prefix);
-    const make = (topic: string, count: number, config: Record<string, string> = {}) =>
-      client.admin.createTopics([{ topic, partitions: count, replicationFactor: 1, config }]);
-    await make(topics.observations, partitions);
-    await make(topics.state, partitions, { 'cleanup.policy': 'compact' });
-    for (const topic of [topics.commandEvents]) await make(topic, 1);
-    for (const topic of [topics.commands, topics.incidents, topics.nodes, topics.profiles]) {
-      await make(topic, 1, { 'cleanup.policy': 'compact' });
-    }
+    await initTopics(client.admin, clusterOf(prefix, partitions));
     const value = Buffer.from(JSON.stringify({ seed: SEED, createdAt: 1 }));
     await client.produce([{ topic: topics.nodes, partition: 0, key: Buffer.from('install/test'), value }]);
     for (const [partition, records] of shares.entries()) {
@@ -111,20 +110,7 @@ describe.skipIf(kafka.missing !== undefined)('a log scored over Kafka', () => {
       ...CONFIG,
       dataDir: directory.path,
       keys: [{ id: 'admin', role: 'admin', tenant: 'default', secretEnv: 'KEY' }] as unknown as Config['keys'],
-      cluster: {
-        kafka: { brokers: kafka.brokers, clientId: 'test' },
-        topicPrefix: prefix,
-        partitions,
-        replicationFactor: 1,
-        compression: 'none',
-        retentionHours: 1,
-        groupId: uniqueName('workers'),
-        roles: ['worker', 'api'],
-        standby: false,
-        node: { id: 'node-1', url: 'http://127.0.0.1:1' },
-        profiles: { sessions: 100, restMs: 900_000 },
-        sessionTimeoutMs: 10_000,
-      },
+      cluster: clusterOf(prefix, partitions),
     };
     const node = await openClusterObserver({
       config,
@@ -137,6 +123,24 @@ describe.skipIf(kafka.missing !== undefined)('a log scored over Kafka', () => {
     return node;
   }
 });
+
+/** Settings of the only node of a cluster. */
+function clusterOf(prefix: string, partitions: number): ClusterConfig {
+  return {
+    kafka: { brokers: kafka.brokers, clientId: 'test' },
+    topicPrefix: prefix,
+    partitions,
+    replicationFactor: 1,
+    compression: 'none',
+    retentionHours: 1,
+    groupId: uniqueName('workers'),
+    roles: ['worker', 'api'],
+    standby: false,
+    node: { id: 'node-1', url: 'http://127.0.0.1:1' },
+    profiles: { sessions: 100, restMs: 900_000 },
+    sessionTimeoutMs: 10_000,
+  };
+}
 
 /** Each partition's share of a log: what is about an agent goes to the agent's, and all else to all. */
 function split(records: readonly RawRecord[], partitions: number): RawRecord[][] {
