@@ -268,12 +268,10 @@ export class Agents {
   }
 
   #note(key: string, name: AgentName, sessions: number): void {
-    if (sessions < this.#warmSessions) {
-      this.#cold.set(key, name);
-      return;
-    }
-    this.#cold.delete(key);
-    this.#warm.set(key, name);
+    // A baseline that was made anew may be of fewer sessions than the one before.
+    const [own, other] = sessions < this.#warmSessions ? [this.#cold, this.#warm] : [this.#warm, this.#cold];
+    other.delete(key);
+    own.set(key, name);
   }
 }
 

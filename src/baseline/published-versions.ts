@@ -205,10 +205,12 @@ export class PublishedVersions {
     const { agents, history } = this.#parts;
     const { changes } = agents.read(tenant, agentId);
     const peers = agents.peersOf(agentId);
+    const isKnown = agents.isWarm(tenant, agentId);
     for (const { facts } of past) {
       const session = { tenant, agentId, facts, extraNats: extraNats.get(printOf(facts)) ?? 0 };
       history.add(peers === '' ? session : { ...session, peers }, changes);
-      agents.pools.learn(tenant, { record: recordOf(facts), peers });
+      // Of one that is not known yet its peers learn when it is.
+      if (isKnown) agents.pools.learn(tenant, { record: recordOf(facts), peers });
     }
   }
 }

@@ -133,6 +133,52 @@ describe('a rollback', () => {
   });
 });
 
+describe('a baseline made anew from few sessions', () => {
+  /** What an agent's last sessions make of it, and how the tenant stands then. */
+  const run = (restarts: ReadonlySet<number>): unknown[] => {
+    const elsewhere = office();
+    for (let n = 0; n < 4; n++) live(elsewhere.registry, ordinary(300 + n));
+    const state = elsewhere.registry.published.snapshot(T, A);
+    if (state === undefined) throw new Error('nothing was learned');
+    const made = office();
+    let { registry } = made;
+    const facts = () => {
+      const { status, groups } = registry.threshold(T, A);
+      const usage = registry.usage(T, A)?.sessions;
+      return [status, groups, usage, registry.knownAgents(T), registry.agents(T), registry.stats().agents];
+    };
+    const origin = { rebuild: { observations: 12, sessions: 4, leftOut: 0, by: 'ann', reason: 'to see' } };
+    const steps: (() => unknown)[] = [
+      () => Array.from({ length: 30 }, (_, n) => live(registry, ordinary(n))),
+      () => Array.from({ length: 12 }, (_, n) => live(registry, ordinary(n, 'agent-b'))),
+      () => [registry.calibrate(T), facts()],
+      () => registry.published.adopt(T, A, { state, origin, time: 3 }),
+      facts,
+      () => live(registry, ordinary(400)),
+      () => [registry.calibrate(T), facts()],
+      () => Array.from({ length: 12 }, (_, n) => live(registry, ordinary(500 + n))),
+      () => [registry.calibrate(T), facts(), scores(registry, 'q')],
+      () => [...registry.published.kept(T, A)],
+    ];
+    return steps.map((step, i) => {
+      if (restarts.has(i)) {
+        made.store.commit(registry);
+        registry = new BaselineRegistry(made.options);
+        registry.restore();
+      }
+      return step();
+    });
+  };
+
+  it('is one of an agent that is not known yet, wherever the program restarts', () => {
+    const expected = run(new Set());
+    expect(expected[4]).toEqual(['warming', 0, 4, 1, [A, 'agent-b'], 2]);
+    for (const places of [[4], [5], [7], [4, 6, 8], Array.from({ length: 10 }, (_, i) => i)]) {
+      expect(run(new Set(places))).toEqual(expected);
+    }
+  });
+});
+
 describe('kept versions', () => {
   it('are the last eight of an agent that is known', () => {
     const { registry } = office();
