@@ -23,6 +23,8 @@ export interface HeldIncident {
   incidentId: string;
   /** Processing time at which the latest session came, epoch ms. */
   time: number;
+  /** Order of the last change among all incidents; absent where an earlier version of this program put it in. */
+  changed?: number;
   sessions: HeldSession[];
   windows?: HeldWindow[];
 }
@@ -36,6 +38,7 @@ export class Quarantine {
   readonly #settings: Learning['quarantine'];
   /** Time by incident, least recently changed first: where there are too many, the one without news for the longest goes. */
   readonly #known: BoundedMap<string, number>;
+  #changes = 0;
   #overflow = 0;
 
   constructor(load: (key: string) => Uint8Array | undefined, settings = DEFAULT_LEARNING.quarantine) {
@@ -88,8 +91,13 @@ export class Quarantine {
   }
 
   restore(stored: Iterable<HeldIncident>): void {
-    const ordered = [...stored].sort((a, b) => a.time - b.time || (a.incidentId < b.incidentId ? -1 : 1));
-    for (const { incidentId, time } of ordered) this.#known.set(incidentId, time);
+    // Without the sessions, which would all be in memory at once.
+    const places = Array.from(stored, ({ incidentId, time, changed = 0 }) => ({ incidentId, time, changed }));
+    // Many change at the same time: their order says which one gives way next, as it would have without the restart.
+    for (const { incidentId, time, changed } of places.sort((a, b) => a.changed - b.changed || a.time - b.time)) {
+      this.#known.set(incidentId, time);
+      this.#changes = Math.max(this.#changes, changed);
+    }
   }
 
   #of(incidentId: string, time: number): HeldIncident {
@@ -98,6 +106,7 @@ export class Quarantine {
 
   #put(held: HeldIncident, time: number): void {
     held.time = Math.max(held.time, time);
+    held.changed = ++this.#changes;
     this.#table.set(keyOf(held.incidentId), held);
     this.#known.set(held.incidentId, held.time);
   }

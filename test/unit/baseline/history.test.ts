@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { History, type StoredPast } from '../../../src/baseline/history.js';
+import { DEFAULT_LEARNING } from '../../../src/baseline/learning.js';
 import { Quarantine, type HeldIncident } from '../../../src/baseline/quarantine.js';
 import { decodeState } from '../../../src/lib/state-table.js';
 import { memoryStore } from '../../support/memory-store.js';
@@ -83,6 +84,21 @@ describe('Quarantine', () => {
     }
     store.commit(again);
     expect(store.size()).toBe(0);
+  });
+
+  it('lets the same one go first after a restart, also of several that were changed at the same time', () => {
+    const store = memoryStore();
+    const settings = { ...DEFAULT_LEARNING.quarantine, incidents: 3 };
+    const quarantine = new Quarantine(store.load, settings);
+    for (const incidentId of ['c', 'b', 'a', 'c']) quarantine.hold(incidentId, session('a', 1), 1_000);
+    store.commit(quarantine);
+    const again = new Quarantine(store.load, settings);
+    again.restore(held<HeldIncident>(store.entries('quarantine/')));
+    for (const each of [quarantine, again]) {
+      each.hold('d', session('a', 2), 1_000);
+      const sizes = ['a', 'b', 'c', 'd'].map((incidentId) => each.release(incidentId).sessions.length);
+      expect(sizes).toEqual([1, 0, 2, 1]);
+    }
   });
 
   it('is bounded', () => {
