@@ -16,7 +16,9 @@ import type { SessionState } from './session-state.js';
 interface Held {
   expectation: RequestExpectation;
   requestVersion: number;
+  own: AgentBaseline;
   ownChanges: number;
+  pool: AgentBaseline;
   poolChanges: number;
 }
 
@@ -83,9 +85,12 @@ export class Assessor {
   #expect(own: AgentBaseline, pool: AgentBaseline, session: SessionState): RequestExpectation {
     const { requestVersion } = session.scoring;
     const held = this.#expectations.get(session);
+    // The number of changes says nothing about another baseline: an agent that gave way to others begins anew.
     if (
       held?.requestVersion === requestVersion &&
+      held.own === own &&
       held.ownChanges === own.changes &&
+      held.pool === pool &&
       held.poolChanges === pool.changes
     ) {
       return held.expectation;
@@ -94,7 +99,9 @@ export class Assessor {
     this.#expectations.set(session, {
       expectation,
       requestVersion,
+      own,
       ownChanges: own.changes,
+      pool,
       poolChanges: pool.changes,
     });
     return expectation;

@@ -219,6 +219,30 @@ describe('restart', () => {
     );
   });
 
+  it('takes an agent that gave way to others and begins anew for another one, in the midst of a session', () => {
+    const run = (isRestarted: boolean): unknown => {
+      const made = office({ maxAgents: 4 });
+      let { registry } = made;
+      const running = { agentId: 'agent-a', sessionId: 'running' };
+      const write = (at: number) => call({ ...running, at, callId: `c${at}` }, { tool: 'send_money', effect: 'write' });
+      live(registry, ordinary(1));
+      follow(registry, [prompt({ ...running, at: 2 }, 'Please pay anna'), write(3)]);
+      // There is room for one agent that is not known yet.
+      live(registry, ordinary(4, 'agent-b'));
+      live(registry, [
+        prompt({ at: 5, sessionId: 's5' }, 'What is new?'),
+        call({ at: 5, sessionId: 's5', callId: 'c' }, { tool: 'read_news' }),
+      ]);
+      if (isRestarted) {
+        made.store.commit(registry);
+        registry = new BaselineRegistry(made.options);
+        registry.restore();
+      }
+      return follow(registry, [write(6)]);
+    };
+    expect(run(false)).toEqual(run(true));
+  });
+
   it('keeps the learning mode', () => {
     const { registry, store, options } = office();
     registry.setLearning(T, 'frozen');
