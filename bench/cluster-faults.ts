@@ -65,6 +65,7 @@ const FAULTS: readonly Fault[] = Array.from({ length: rounds }, (_, n) => [
 ]).flat();
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
+const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`;
 const directory = temporaryDirectory();
 
 say(`${idsOfTraffic([learned, watched]).length} observations in ${partitions} partitions, ${values.workers} workers`);
@@ -96,14 +97,15 @@ async function run(name: string, faults: readonly Fault[], awayMs = 0): Promise<
     await train(cluster, learned);
     const world = { cluster, brokers: kafka.brokers, frozenMs: 1.5 * SESSION_MS };
     const result = await sendThrough(world, watched, faults);
-    for (const { name: what, tookMs, sentBefore, sentAfter } of result.faults) {
-      say(`  ${what}: ${(tookMs / 1_000).toFixed(1)} s, ${sentAfter - sentBefore} observations meanwhile`);
+    for (const { name: what, tookMs, takenOverMs, sentBefore, sentAfter } of result.faults) {
+      const taken = takenOverMs === undefined ? '' : `scored elsewhere after ${seconds(takenOverMs)}, `;
+      say(`  ${what}: ${taken}all well after ${seconds(tookMs)}, ${sentAfter - sentBefore} observations meanwhile`);
     }
-    say(`  sent in ${(result.tookMs / 1_000).toFixed(0)} s; not acknowledged: ${JSON.stringify(result.failures)}`);
+    say(`  sent in ${seconds(result.tookMs)}; not acknowledged: ${JSON.stringify(result.failures)}`);
     const settling = performance.now();
     await cluster.assigned();
     await cluster.settled(cluster.nodes, 1_800_000);
-    say(`  scored and stored ${((performance.now() - settling) / 1_000).toFixed(0)} s later`);
+    say(`  scored and stored ${seconds(performance.now() - settling)} later`);
     const ledger = await look(cluster, [learned, watched]);
     if (awayMs > 0) await withoutClickHouse(cluster, awayMs);
     return ledger;
@@ -124,7 +126,7 @@ async function withoutClickHouse(cluster: TestCluster, awayMs: number): Promise<
   process.kill(pid, 'SIGKILL');
   const at = performance.now();
   await cluster.settled(cluster.nodes, 1_800_000);
-  say(`  stored ${((performance.now() - at) / 1_000).toFixed(0)} s after it was back`);
+  say(`  stored ${seconds(performance.now() - at)} after it was back`);
   await look(cluster, [learned, watched, withoutStore]);
 }
 

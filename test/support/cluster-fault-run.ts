@@ -12,8 +12,12 @@ export interface FaultWorld {
 
 export interface Fault {
   name: string;
-  /** Resolves when all partitions are scored again, whoever does. */
-  happen: (world: FaultWorld) => Promise<void>;
+  /**
+   * Resolves when all partitions are scored again, whoever does.
+   *
+   * @returns after how long others scored what the one that was hit had, ms
+   */
+  happen: (world: FaultWorld) => Promise<number | void>;
 }
 
 /** What one fault was like, while observations were sent. */
@@ -21,6 +25,8 @@ export interface FaultRecord {
   name: string;
   /** From the beginning until all partitions were scored by somebody, everybody that was to come back included. */
   tookMs: number;
+  /** Until the others scored everything, ms; where one was hit that had partitions. */
+  takenOverMs?: number;
   sentBefore: number;
   sentAfter: number;
 }
@@ -36,10 +42,13 @@ export const killed = (index: number): Fault => ({
   name: `worker ${index} killed with -9, and started again`,
   happen: async ({ cluster }) => {
     const node = nodeAt(cluster, index);
+    const at = performance.now();
     await node.service.kill();
     await cluster.assigned(cluster.nodes.filter((other) => other !== node));
+    const takenOverMs = performance.now() - at;
     await cluster.restart(node);
     await cluster.assigned();
+    return takenOverMs;
   },
 });
 
@@ -48,13 +57,18 @@ export const frozen = (index: number): Fault => ({
   name: `worker ${index} stopped past the session timeout, and continued`,
   happen: async ({ cluster, frozenMs }) => {
     const node = nodeAt(cluster, index);
+    const at = performance.now();
     process.kill(node.service.pid, 'SIGSTOP');
+    let takenOverMs = 0;
     try {
-      await Promise.all([cluster.assigned(cluster.nodes.filter((other) => other !== node)), sleep(frozenMs)]);
+      await cluster.assigned(cluster.nodes.filter((other) => other !== node));
+      takenOverMs = performance.now() - at;
+      await sleep(Math.max(0, frozenMs - takenOverMs));
     } finally {
       process.kill(node.service.pid, 'SIGCONT');
     }
     await cluster.assigned();
+    return takenOverMs;
   },
 });
 
@@ -127,8 +141,10 @@ export async function sendThrough(
       sender.allow((i + 1) / (faults.length + 1));
       // So that there is something on its way when it happens.
       while (!over.signal.aborted && sender.sent < sentBefore + 50) await sleep(5);
-      await happen(world);
-      records.push({ name, tookMs: Math.round(performance.now() - at), sentBefore, sentAfter: sender.sent });
+      const takenOverMs = await happen(world);
+      const tookMs = Math.round(performance.now() - at);
+      const taken = typeof takenOverMs === 'number' ? { takenOverMs: Math.round(takenOverMs) } : {};
+      records.push({ name, tookMs, ...taken, sentBefore, sentAfter: sender.sent });
     }
     sender.allow(1);
   })();
