@@ -8,7 +8,7 @@ import { BlastNotices } from './correlate/blast-notice.js';
 import { ACTIVITY_PREFIX, type ActiveAgent } from './correlate/class-activity.js';
 import { MAX_INCIDENTS, type StoredViews } from './core-views.js';
 import { AlarmLedger, type RealisedRate } from './correlate/alarm-ledger.js';
-import { Correlator } from './correlate/correlator.js';
+import { Correlator, ORDER_PREFIX, type IncidentPlace } from './correlate/correlator.js';
 import type { CauseState } from './correlate/fleet-cause.js';
 import { CAUSE_PREFIX } from './correlate/fleet-shifts.js';
 import { PeerComparison } from './correlate/peer-comparison.js';
@@ -152,7 +152,10 @@ export function openScoringCore(options: ScoringCoreOptions): ScoringCore {
   const incidents = stored('incident/').map(({ value }) => value as Incident);
   const commands = stored('command/').map(({ value }) => value as Command);
   const restrictions = stored('restriction/').map(({ value }) => value as Restriction);
-  correlator.restore(incidents);
+  correlator.restore(
+    incidents,
+    stored(ORDER_PREFIX).map(({ value }) => value as IncidentPlace),
+  );
   const peers = new PeerComparison({
     ...config.fleet,
     openMs: quarantineMs(learning),

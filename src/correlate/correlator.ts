@@ -5,14 +5,12 @@ import type { Incident, RiskTerm, TimelineEntry } from '../model/incident.js';
 import type { Verdict } from '../model/log-record.js';
 import type { Signal } from '../model/signal.js';
 import { addCall, addExplained, dampedRisk, type Damping } from './damping.js';
+import { keepForLater, strongest, titleOf } from './incident-signals.js';
 import type { NovelCall } from './novelty.js';
 import { addEvidence, noRisk, riskTerms, severityOf, sumNats, type SessionRisk } from './risk.js';
 
 /** Latest observations of a session that a timeline may show. */
 const MAX_POSITIONS = 24;
-const MAX_SIGNALS = 40;
-/** Signals kept of a session that has no incident yet; every session may hold so many. */
-const MAX_EARLIER = 6;
 const MAX_EMITTERS = 16;
 /** Shown where there is no threshold yet (an invariant was broken while warming): JSON has no infinity. */
 const NO_THRESHOLD_NATS = 1e6;
@@ -25,6 +23,15 @@ export interface CorrelatorOptions {
   load: (key: string) => Uint8Array | undefined;
   /** What happened at these positions of the log, as lines for a person. */
   timeline: (positions: readonly number[]) => TimelineEntry[];
+}
+
+/** Key prefix of the order in which incidents were changed last. */
+export const ORDER_PREFIX = 'incident-order/';
+
+/** Place of an incident among all, as it is stored: event times do not tell which one was changed last. */
+export interface IncidentPlace {
+  key: string;
+  changed: number;
 }
 
 /** Where a session's (or, without one, an agent's) evidence is gathered. */
@@ -73,6 +80,9 @@ export class Correlator {
   readonly #incidents: StateTable<Incident>;
   /** Keys of known incidents, least recently changed first. */
   readonly #known: BoundedMap<string, Subject>;
+  /** Only written here: what it holds is read at the start. */
+  readonly #order = new StateTable<IncidentPlace>({ prefix: ORDER_PREFIX, capacity: 1, load: () => undefined });
+  #changes = 0;
   /** The same keys by agent: a flood of incidents must not make every further one a search through all. */
   readonly #byAgent = new Map<string, Set<string>>();
   readonly #timeline: CorrelatorOptions['timeline'];
@@ -82,6 +92,7 @@ export class Correlator {
     this.#incidents = new StateTable({ prefix: 'incident/', capacity: options.maxIncidents, load: options.load });
     this.#known = new BoundedMap(options.maxIncidents, (key, subject) => {
       this.#incidents.delete(key);
+      this.#order.delete(key);
       const own = this.#byAgent.get(agentKey(subject));
       own?.delete(key);
       if (own?.size === 0) this.#byAgent.delete(agentKey(subject));
@@ -89,10 +100,19 @@ export class Correlator {
     this.#timeline = options.timeline;
   }
 
-  /** Takes up the incidents that the store holds, after a restart. */
-  restore(incidents: Iterable<Incident>): void {
-    const ordered = [...incidents].sort((a, b) => a.updatedAt - b.updatedAt || (a.id < b.id ? -1 : 1));
-    for (const incident of ordered) this.#know(incidentKey(incident.tenant, incident.id), subjectOf(incident));
+  /** Takes up the incidents that the store holds, after a restart, in their order; without one in that of event time. */
+  restore(incidents: Iterable<Incident>, order: Iterable<IncidentPlace> = []): void {
+    const places = new Map<string, number>();
+    for (const { key, changed } of order) {
+      places.set(key, changed);
+      this.#changes = Math.max(this.#changes, changed);
+    }
+    const placed = [...incidents].map((incident) => {
+      const key = incidentKey(incident.tenant, incident.id);
+      return { key, incident, place: places.get(key) ?? 0 };
+    });
+    placed.sort((a, b) => a.place - b.place || a.incident.updatedAt - b.incident.updatedAt || (a.key < b.key ? -1 : 1));
+    for (const { key, incident } of placed) this.#know(key, subjectOf(incident));
   }
 
   observe(evidence: Evidence): Correlation {
@@ -238,6 +258,7 @@ export class Correlator {
   drain(puts: { key: string; value: Uint8Array }[], deletes: string[]): void {
     this.#risks.drain(puts, deletes);
     this.#incidents.drain(puts, deletes);
+    this.#order.drain(puts, deletes);
   }
 
   #write(
@@ -287,6 +308,7 @@ export class Correlator {
   #store(incident: Incident): void {
     const key = incidentKey(incident.tenant, incident.id);
     this.#incidents.set(key, incident);
+    this.#order.set(key, { key, changed: ++this.#changes });
     this.#know(key, subjectOf(incident));
   }
 
@@ -316,45 +338,6 @@ function raisePeaks(risk: SessionRisk, total: number, { damping, time }: Evidenc
   risk.peakNats = Math.max(risk.peakNats, total);
   if (risk.peakFirmNats !== undefined || firm < total) risk.peakFirmNats = Math.max(peakFirm, firm);
   return rose;
-}
-
-/** Keeps the strongest signals of a session without incident, of each detector the strongest. */
-function keepForLater(risk: SessionRisk, signals: readonly Signal[]): void {
-  for (const signal of signals) {
-    if (signal.shadow) continue;
-    const kept = (risk.earlier ??= []);
-    const same = kept.findIndex(({ detectorId }) => detectorId === signal.detectorId);
-    if (same >= 0 && (kept[same]?.nats ?? 0) >= signal.nats) continue;
-    if (same >= 0) kept.splice(same, 1);
-    kept.push(signal);
-    if (kept.length <= MAX_EARLIER) continue;
-    let weakest = 0;
-    for (const [i, { nats }] of kept.entries()) if (nats < (kept[weakest]?.nats ?? 0)) weakest = i;
-    kept.splice(weakest, 1);
-  }
-}
-
-/** At most so many signals, in their order: the weakest give way, broken invariants last, so that no noise hides a cause. */
-function strongest(signals: Signal[]): Signal[] {
-  if (signals.length <= MAX_SIGNALS) return signals;
-  const weight = (signal: Signal) => (signal.violation ? Number.POSITIVE_INFINITY : signal.nats);
-  const kept = new Set([...signals].sort((a, b) => weight(b) - weight(a)).slice(0, MAX_SIGNALS));
-  return signals.filter((signal) => kept.has(signal));
-}
-
-/** A broken invariant names the incident, whatever else is unusual about it. */
-function titleOf(signals: readonly Signal[], { total, terms }: { total: number; terms: readonly RiskTerm[] }): string {
-  let best: Signal | undefined;
-  for (const signal of signals) {
-    if (signal.shadow) continue;
-    const stronger = best === undefined || signal.nats > best.nats;
-    if (best === undefined || (signal.violation === best.violation ? stronger : signal.violation)) best = signal;
-  }
-  if (best !== undefined) return best.reason;
-  // No detector spoke: the sum of small surprises did it, so the largest of them gives the name.
-  const [largest] = terms.toSorted((a, b) => b.nats - a.nats);
-  const cause = largest === undefined ? 'unusual behaviour' : `${largest.label}, among other small surprises`;
-  return `${cause}: ${total.toFixed(1)} nats`;
 }
 
 function subjectOf(incident: Incident): Subject {

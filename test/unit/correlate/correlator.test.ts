@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { Correlator, type Evidence } from '../../../src/correlate/correlator.js';
+import { Correlator, ORDER_PREFIX, type Evidence, type IncidentPlace } from '../../../src/correlate/correlator.js';
 import { severityOf, STREAM_CAP_NATS } from '../../../src/correlate/risk.js';
 import type { Incident } from '../../../src/model/incident.js';
 import { decodeState } from '../../../src/lib/state-table.js';
 import { sampleSignal } from '../../support/samples.js';
+import { StoredState } from '../../support/stored-state.js';
 
 function correlator(held = new Map<string, Uint8Array>()): Correlator {
   return new Correlator({
@@ -227,6 +228,39 @@ describe('Correlator', () => {
     after.restore(puts.filter((p) => p.key.startsWith('incident/')).map((p) => decodeState(p.value) as Incident));
     expect(after.incidents().map((i) => i.id)).toEqual([incident?.id]);
     expect(after.observe(evidence({ causeId: 'obs_9', callTerms: call(9) })).incident?.id).toBe(incident?.id);
+  });
+});
+
+describe('the incident that gives way', () => {
+  const open = (subject: Correlator, session: string, time: number) =>
+    subject.observe(
+      evidence({ subject: { tenant: 'default', agentId: 'agent-a', sessionId: session }, time, callTerms: call(7) }),
+    );
+
+  it('is the one without change for the longest time, wherever the program restarts', () => {
+    const run = (restarts: ReadonlySet<number>) => {
+      const kept = new StoredState();
+      const opened = () => new Correlator({ capacity: 9, maxIncidents: 3, load: kept.load, timeline: () => [] });
+      let subject = opened();
+      // Event time says nothing about what came last.
+      const times = [9_000, 3_000, 6_000, 1_000, 8_000, 2_000, 7_000, 5_000];
+      const seen = times.map((time, i) => {
+        if (restarts.has(i)) {
+          kept.take(subject);
+          subject = opened();
+          const stored = (prefix: string) => kept.entries(prefix).map(({ value }) => decodeState(value));
+          subject.restore(stored('incident/') as Incident[], stored(ORDER_PREFIX) as IncidentPlace[]);
+        }
+        open(subject, `s${i}`, time);
+        return subject.incidents().map(({ sessionId }) => sessionId);
+      });
+      kept.take(subject);
+      return { seen, stored: kept.entries(ORDER_PREFIX).length };
+    };
+    const expected = run(new Set());
+    expect(expected.seen.at(-1)).toEqual(['s7', 's6', 's5']);
+    expect(expected.stored).toBe(3);
+    for (const places of [[3], [5, 6], [1, 2, 3, 4, 5, 6, 7]]) expect(run(new Set(places))).toEqual(expected);
   });
 });
 
