@@ -19,7 +19,13 @@ import {
   type Connected,
   type ProxySetup,
 } from '../support/mcp-proxy.js';
-import { prepareService, runParallax, ServiceProcess, type ServiceSetup } from '../support/service-process.js';
+import {
+  fixInstallSeed,
+  prepareService,
+  runParallax,
+  ServiceProcess,
+  type ServiceSetup,
+} from '../support/service-process.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 
 const TOPICS = 'garden rent water heating school car tax gym books piano boat roof kitchen bikes train'.split(' ');
@@ -43,9 +49,11 @@ describe('an MCP client behind the gateway', () => {
     setup = prepareService(join(directory.path, 'observer'), {
       mode: 'act',
       check: { deadlineMs: 5_000 },
-      // Sessions of this test last moments, and end as soon as they are over.
-      join: { windowMs: 1_000, outOfOrderMs: 200, allowedLatenessMs: 500, idleMs: 1_000, sessionTimeoutMs: 3_000 },
+      // Sessions of this test last moments, and end soon after; none ends in the midst of a call that waits for a person.
+      join: { windowMs: 1_000, outOfOrderMs: 200, allowedLatenessMs: 500, idleMs: 1_000, sessionTimeoutMs: 10_000 },
     });
+    // How much a call weighs depends on the secret of the install a little: the same one every time.
+    fixInstallSeed(setup.dataDir, 20_250_106);
     service = await ServiceProcess.start(setup);
   }, 120_000);
 
@@ -241,7 +249,7 @@ describe('an MCP client behind the gateway', () => {
   }, 60_000);
 
   it('stops a hijacked session in the middle, by what the engine has learned from clean ones', async () => {
-    const proxy = await ProxyService.start(prepare('hijack', { timeouts: { approvalMs: 3_000 } }));
+    const proxy = await ProxyService.start(prepare('hijack', { timeouts: { approvalMs: 1_000 } }));
     await service.post('/v1/learning', { mode: 'vouched' });
     for (let n = 0; n < TOPICS.length * VERBS.length; n++) await summarise(proxy, n);
     await eventually('the sessions are learned', async () => (await learned()) >= TOPICS.length * VERBS.length, 60_000);
