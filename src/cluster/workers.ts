@@ -33,11 +33,15 @@ export class Workers {
   readonly #wanted = new Map<number, number>();
   /** Lives that are ending: their directory is not free yet. */
   readonly #ending = new Map<number, Promise<void>>();
+  /** Lives that finish in good order what they have, as long as nobody else owns it. */
+  readonly #finishing = new Map<number, PartitionLife>();
   readonly #begins: ((partition: HostedPartition) => End)[] = [];
   readonly #leads: ((effects: EffectsToTell, startedAt: number) => End)[] = [];
   readonly #ends = new Map<number, End[]>();
   readonly #owners: Owners;
   readonly #opening = new Map<number, Promise<PartitionState>>();
+  /** What comes now would never be ended. */
+  #isStopping = false;
   #group: KafkaGroup | undefined;
   /** Reads the changelogs of all partitions, where this node is a standby of all. */
   #following: KafkaGroup | undefined;
@@ -74,6 +78,8 @@ export class Workers {
           for (const { topic, partition } of partitions) {
             if (topic !== topics.observations) continue;
             this.#wanted.delete(partition);
+            // What it still wanted to write would wait for ever to be the owner's.
+            this.#finishing.get(partition)?.giveUp();
             void this.#end(partition, true);
           }
         },
@@ -131,18 +137,20 @@ export class Workers {
 
   /** Finishes what is owned, takes last checkpoints and leaves the group. */
   async stop(): Promise<void> {
+    this.#isStopping = true;
     clearInterval(this.#committing);
     await Promise.all([...this.#lives.keys()].map((partition) => this.#end(partition, false)));
     await Promise.all(this.#ending.values());
     await this.#group?.stop();
     await this.#following?.stop();
+    await Promise.allSettled(this.#opening.values());
     for (const state of this.#states.values()) await state.close();
   }
 
   async #open(partition: number, generation: number): Promise<void> {
     await this.#ending.get(partition);
     // It may have gone to others meanwhile, and may be on its way back: then the later call opens it.
-    const isWanted = (): boolean => this.#wanted.get(partition) === generation;
+    const isWanted = (): boolean => !this.#isStopping && this.#wanted.get(partition) === generation;
     if (!isWanted()) return;
     const state = await this.#stateOf(partition);
     if (!isWanted()) {
@@ -279,8 +287,10 @@ export class Workers {
     this.#ends.delete(partition);
     const end = async (): Promise<void> => {
       if (isHandedOver) life.giveUp();
+      else this.#finishing.set(partition, life);
       for (const one of ends.reverse()) await one(isHandedOver);
       await life.end(isHandedOver);
+      this.#finishing.delete(partition);
       await this.#letGo(partition);
     };
     return this.#keepEnding(partition, end());

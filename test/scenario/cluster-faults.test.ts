@@ -47,7 +47,7 @@ describe.skipIf(whyNoBroker() !== undefined)('three workers over three brokers',
     await cluster?.close();
     await kafka?.stop();
     directory.remove();
-  }, 60_000);
+  }, 120_000);
 
   it('store and decide each thing once, whoever is killed, stopped, added or removed, and whichever broker goes', async () => {
     const world = { cluster, brokers: kafka.brokers, frozenMs: 1.5 * SESSION_MS };

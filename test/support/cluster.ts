@@ -151,7 +151,9 @@ export class TestCluster {
   /** Ends a node in good order, and forgets it. */
   async remove(node: TestNode): Promise<void> {
     this.nodes.splice(this.nodes.indexOf(node), 1);
-    await node.service.stop();
+    const code = await node.service.stop();
+    if (code !== 0)
+      throw new Error(`${node.id} did not end in good order (${code}):\n${node.service.log.slice(-4_000)}`);
   }
 
   /** Waits until all partitions are scored, by these nodes and no others. */
