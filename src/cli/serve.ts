@@ -41,6 +41,8 @@ export const serve: CliCommand = {
   },
 };
 
+/** Time for the event loop to run empty once everything is closed, ms. */
+const LINGER_MS = 2_000;
 /** Shells give this for a process that was interrupted. */
 const INTERRUPTED = 130;
 
@@ -61,5 +63,11 @@ async function drain(app: App, { deadlineMs, logger }: { deadlineMs: number; log
   clearTimeout(deadline);
   process.off('SIGTERM', atOnce);
   process.off('SIGINT', atOnce);
+  // All is closed. What still turns then, a retry of some library, must not keep the process from ending.
+  const lingering = setTimeout(() => {
+    logger.warn('ended although something was still waiting; everything was closed before');
+    process.exit(0);
+  }, LINGER_MS);
+  lingering.unref();
   return 0;
 }
