@@ -4,6 +4,8 @@ export default defineConfig({
   test: {
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // A second, the default, is too short for a page on a busy machine.
+    expect: { poll: { timeout: 15_000 } },
     // The machine CI has two cores, and the tests start real engines: more workers only fight each other.
     maxWorkers: 2,
     // One Kafka broker for all files that ask for it.
