@@ -15,7 +15,7 @@ const PARTITIONS = 6;
 const SEED = 20_261_129;
 const SESSION_MS = 4_000;
 /** How long ClickHouse is away, and Kafka, ms. */
-const AWAY_MS = 15_000;
+const AWAY_MS = 9_000;
 const NONE = { missing: [], extra: [], doubled: [] };
 
 describe.skipIf(whyNoBroker() !== undefined)('three workers over three brokers', () => {
