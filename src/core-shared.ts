@@ -47,8 +47,10 @@ export function loadShared(config: Config, ownLibrary?: ReferenceLibrary): Share
     archive,
     folder: folder instanceof DetectorError ? undefined : folder,
     setAtStart: (activeHash, notice) => {
-      const active = archive.find(activeHash);
-      if (!(folder instanceof DetectorError)) return active ?? folder.set;
+      const named = archive.find(activeHash);
+      if (!(folder instanceof DetectorError)) return named ?? folder.set;
+      // Before the first checkpoint none is named; the log names it again, and it was kept before it was asked for.
+      const active = named ?? archive.newest();
       if (active === undefined) throw folder;
       notice('the detectors were refused; the set that was active before acts on', { problems: folder.message });
       return active;

@@ -142,9 +142,11 @@ export class Scoring {
         this.#parts.peers.expire(this.#turn.now);
         return;
       case 'ack':
+        this.#turn.begin(output.value.time);
         this.#turn.emit(responder.onAcknowledgement(output.value, this.#turn.now));
         return this.#troubles.tell(this.#turn.now);
       case 'order':
+        this.#turn.begin(output.value.time);
         return this.#turn.emit(
           (output.value.holdId === undefined ? responder : this.#parts.holds).onOrder(output.value, this.#turn.now),
         );

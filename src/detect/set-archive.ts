@@ -53,15 +53,29 @@ export class DetectorArchive {
     }
   }
 
+  /** The set that was kept last and can still be run; undefined where there is none. */
+  newest(): DetectorSet | undefined {
+    if (!existsSync(this.#directory)) return undefined;
+    for (const { name } of this.#kept()) {
+      const set = this.find(name.slice(0, -'.json'.length));
+      if (set !== undefined) return set;
+    }
+    return undefined;
+  }
+
   #fileOf(hash: string): string {
     return join(this.#directory, `${hash}.json`);
   }
 
   #prune(): void {
-    const kept = readdirSync(this.#directory)
+    for (const { name } of this.#kept().slice(MAX_KEPT)) rmSync(join(this.#directory, name), { force: true });
+  }
+
+  /** Newest first. */
+  #kept(): { name: string; time: number }[] {
+    return readdirSync(this.#directory)
       .filter((name) => name.endsWith('.json'))
       .map((name) => ({ name, time: statSync(join(this.#directory, name)).mtimeMs }))
       .sort((a, b) => b.time - a.time || (a.name < b.name ? -1 : 1));
-    for (const { name } of kept.slice(MAX_KEPT)) rmSync(join(this.#directory, name), { force: true });
   }
 }

@@ -62,6 +62,11 @@ export class Turn {
     this.#now = Math.max(this.#now, time);
   }
 
+  /** Before the first tick of a log a record's own time is all there is. @param time epoch ms */
+  begin(time: number): void {
+    if (this.#now === 0) this.#now = time;
+  }
+
   get effectCount(): number {
     return this.#effects.length;
   }
