@@ -1,30 +1,19 @@
 import { z } from 'zod';
 import type { ReceivedRecord } from '../kafka/port.js';
-import type { Effect, OutboxEntry } from '../model/effect.js';
+import { ACTED_ON, type Effect, type OutboxEntry } from '../model/effect.js';
 
 const decoder = new TextDecoder();
-
-/** Kinds of effects that others are told of; the rest goes from each partition's outbox to ClickHouse alone. */
-const TOLD = new Set<Effect['type']>([
-  'incident',
-  'command',
-  'command-event',
-  'restriction',
-  'hold',
-  'fleet-lift',
-  'allowance',
-]);
 
 const lineSchema = z.object({
   partition: z.int().min(0),
   outbox: z.string(),
   sequence: z.int().positive(),
-  effect: z.object({ type: z.enum([...TOLD]), value: z.looseObject({}) }),
+  effect: z.object({ type: z.enum([...ACTED_ON]), value: z.looseObject({}) }),
 });
 
-/** Whether an effect goes into the journal. */
+/** Whether an effect goes into the journal; the rest goes from each partition's outbox to ClickHouse alone. */
 export function isTold({ effect }: OutboxEntry): boolean {
-  return TOLD.has(effect.type);
+  return ACTED_ON.has(effect.type);
 }
 
 /** An effect as it stands in the journal. */

@@ -27,6 +27,17 @@ export type Effect =
 
 export type EffectType = Effect['type'];
 
+/** Effects that somebody acts on: they leave at once, and in a cluster all nodes are told of them. */
+export const ACTED_ON: ReadonlySet<EffectType> = new Set<EffectType>([
+  'incident',
+  'command',
+  'command-event',
+  'restriction',
+  'hold',
+  'fleet-lift',
+  'allowance',
+]);
+
 /** An effect with its place in the outbox. Sequence numbers rise by one and are never used twice. */
 export interface OutboxEntry {
   sequence: number;

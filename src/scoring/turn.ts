@@ -1,16 +1,5 @@
-import type { Effect } from '../model/effect.js';
+import { ACTED_ON, type Effect } from '../model/effect.js';
 import type { ScoringParts } from './parts.js';
-
-/** Effects of these types are put into the outbox at once: somebody acts on them. */
-const URGENT = new Set<Effect['type']>([
-  'incident',
-  'command',
-  'command-event',
-  'restriction',
-  'hold',
-  'fleet-lift',
-  'allowance',
-]);
 
 /** Running totals since the start. */
 export interface TurnCounters {
@@ -79,7 +68,7 @@ export class Turn {
   emit(effects: readonly Effect[]): void {
     for (const effect of effects) {
       this.#effects.push(effect);
-      if (URGENT.has(effect.type)) this.#urgent = true;
+      if (ACTED_ON.has(effect.type)) this.#urgent = true;
     }
   }
 
