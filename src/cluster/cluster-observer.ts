@@ -241,7 +241,7 @@ export async function openClusterObserver(options: ClusterOptions): Promise<Clus
         urlOf: (tenant, agentId) => workers.urlOf(partitionOf(tenant, agentId, cluster.partitions)),
       },
       epochs: new AudienceEpochs(registry, install, { nodeId, run }),
-      publishKeys: (own) => publishedByAll(registry, nodeId, own),
+      publishKeys: (own) => publishedByAll(registry, nodeId, own, clock),
       close: async () => {
         await workers.stop();
         await view.stop();
